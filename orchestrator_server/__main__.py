@@ -1,0 +1,36 @@
+"""The command `orchestrator`. Each command is a file in cli/, imported when it is asked for."""
+
+import importlib
+
+import click
+
+import orchestrator_server
+
+COMMANDS = {
+    "serve": "orchestrator_server.cli.serve",
+    "migrate": "orchestrator_server.cli.migrate",
+    "user": "orchestrator_server.cli.user",
+    "demo": "orchestrator_server.demo.command",
+}
+
+
+class Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+
+@click.group(cls=Commands)
+@click.version_option(orchestrator_server.version(), prog_name="orchestrator")
+def main() -> None:
+    """Runwright's server: it keeps machines, robots, packages, processes and jobs."""
+
+
+if __name__ == "__main__":
+    main(prog_name="orchestrator")

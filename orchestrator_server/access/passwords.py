@@ -1,0 +1,67 @@
+"""Passwords: bcrypt over a keyed digest, on two threads of their own."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+
+import bcrypt
+
+from orchestrator_server.errors import Invalid, Unavailable
+
+COST = 12
+MIN_CHARACTERS = 12
+MAX_CHARACTERS = 1024
+THREADS = 2  # a hash takes a quarter of a second; requests must not wait for sign-ins
+QUEUE = 20
+_FORMAT = "v2$"
+
+
+class Passwords:
+    """bcrypt reads 72 bytes and stops at NUL, so it is given a digest of the password; the
+    digest is keyed, so that a stolen database alone is of no use."""
+
+    def __init__(self, pepper: bytes, cost: int = COST) -> None:
+        self._pepper = pepper
+        self._cost = cost
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
+        self._waiting = 0
+        self._nobody = self.hash_now("nobody has this password")
+
+    def hash_now(self, password: str) -> str:
+        hashed = bcrypt.hashpw(self._digest(password), bcrypt.gensalt(self._cost))
+        return _FORMAT + hashed.decode()
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Whether `password` is the one of `hashed`; without one, no, after the same time."""
+        if self._waiting >= QUEUE + THREADS:
+            raise Unavailable("Many people are signing in; try again in a moment.")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            right = await loop.run_in_executor(
+                self._threads, self._check, password, hashed or self._nobody
+            )
+        finally:
+            self._waiting -= 1
+        return right and hashed is not None
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    def _check(self, password: str, hashed: str) -> bool:
+        return bcrypt.checkpw(self._digest(password), hashed.removeprefix(_FORMAT).encode())
+
+    def _digest(self, password: str) -> bytes:
+        text = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+        return base64.b64encode(hmac.digest(self._pepper, text, hashlib.sha256))
+
+
+def check_strength(password: str) -> None:
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        raise Invalid(
+            f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters.",
+            pointer="#/password",
+        )

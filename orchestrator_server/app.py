@@ -1,0 +1,119 @@
+"""Puts the server together. Read this first: it is the map."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from orchestrator_server import keys
+from orchestrator_server.access import routes as access
+from orchestrator_server.access import service as people
+from orchestrator_server.access.callers import SYSTEM
+from orchestrator_server.access.passwords import Passwords, check_strength
+from orchestrator_server.audit import routes as audit
+from orchestrator_server.config import Config
+from orchestrator_server.db.migrate import migrate
+from orchestrator_server.db.open import open_database
+from orchestrator_server.db.transaction import Database
+from orchestrator_server.db.wakeups import Wakeups
+from orchestrator_server.http import health, openapi
+from orchestrator_server.http.keys import (
+    CLOCK,
+    DATA_FOLDER,
+    DATABASE,
+    HOSTS,
+    JOB_SETTINGS,
+    KEYS,
+    LOGS,
+    MAINTENANCE,
+    OPENAPI,
+    PACKAGES,
+    PASSWORDS,
+    WAKEUPS,
+)
+from orchestrator_server.http.middleware import add_headers, check_host, observe
+from orchestrator_server.http.problems import problems
+from orchestrator_server.http.routes import Route, mount
+from orchestrator_server.jobs import routes as jobs
+from orchestrator_server.jobs.logs import Logs
+from orchestrator_server.machines import routes as machines
+from orchestrator_server.maintenance.loop import Maintenance
+from orchestrator_server.packages import routes as packages
+from orchestrator_server.packages.storage import PackageStore
+from orchestrator_server.processes import routes as processes
+from orchestrator_server.robots import routes as robots
+from orchestrator_server.runner import routes as runner
+
+FEATURES = [health, access, machines, robots, packages, processes, jobs, runner, audit]
+ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
+FIRST_ADMIN = "admin"
+
+Clock = Callable[[], datetime]
+
+
+def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.Application:
+    """The server as an aiohttp application; what it holds open, it opens when it starts."""
+    app = web.Application(middlewares=[observe, problems, check_host])
+    app[CLOCK] = clock
+    app[DATA_FOLDER] = config.data
+    app[HOSTS] = config.hosts
+    app[JOB_SETTINGS] = config.jobs
+    app[OPENAPI] = openapi.document(ROUTES)
+    app.on_response_prepare.append(add_headers)
+    for route in ROUTES:
+        mount(app, route)
+
+    async def resources(app: web.Application) -> AsyncIterator[None]:
+        async for _ in _open(app, config, clock):
+            yield
+
+    app.cleanup_ctx.append(resources)
+    app.on_shutdown.append(_let_go)
+    return app
+
+
+async def prepare(database: Database, config: Config) -> keys.Keys:
+    """Bring the database up to date; return the keys that belong to it."""
+    await migrate(database)
+    await database.write(people.create_built_in_roles)
+    check = await database.read(keys.stored_check)
+    loaded = keys.load(config.key_file, check=check)
+    if check is None:
+        await database.write(keys.remember_check, loaded.check_value())
+    return loaded
+
+
+async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIterator[None]:
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = await open_database(config, clock)
+    try:
+        app[DATABASE] = database
+        app[KEYS] = await prepare(database, config)
+        app[PASSWORDS] = Passwords(app[KEYS].pepper)
+        app[PACKAGES] = PackageStore(config.data / "packages")
+        app[LOGS] = Logs(config.data / "logs", config.jobs.log_limit_bytes)
+        app[WAKEUPS] = Wakeups()
+        await _create_first_admin(app, config)
+        app[MAINTENANCE] = Maintenance(database, app[WAKEUPS], config.jobs)
+        await app[MAINTENANCE].start()
+        try:
+            yield
+        finally:
+            await app[MAINTENANCE].stop()
+            app[LOGS].close()
+            app[PASSWORDS].close()
+    finally:
+        await database.close()
+
+
+async def _create_first_admin(app: web.Application, config: Config) -> None:
+    database = app[DATABASE]
+    if config.admin_password is None or await database.read(people.has_admin):
+        return
+    check_strength(config.admin_password)
+    hashed = app[PASSWORDS].hash_now(config.admin_password)
+    await database.write(people.create_user, SYSTEM, FIRST_ADMIN, hashed, is_admin=True)
+
+
+async def _let_go(app: web.Application) -> None:
+    app[WAKEUPS].close()

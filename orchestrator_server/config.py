@@ -1,0 +1,40 @@
+"""What the server is started with, checked before anything is opened."""
+
+from pathlib import Path
+
+import msgspec
+
+from sdk.contract.settings import JobSettings
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    data: Path
+    database_url: str | None = None  # none: SQLite in the data folder
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()  # none: loopback names on loopback, else any
+    log_format: str = "console"
+    admin_password: str | None = None
+    jobs: JobSettings = JobSettings()
+
+    @property
+    def sqlite_path(self) -> Path:
+        return self.data / "runwright.db"
+
+    @property
+    def key_file(self) -> Path:
+        return self.data / "keys.json"
+
+    @property
+    def hosts(self) -> frozenset[str] | None:
+        """The names this server answers to; None for any."""
+        if self.allowed_hosts:
+            return frozenset(self.allowed_hosts)
+        if self.host in LOOPBACK:
+            return frozenset({*LOOPBACK, "[::1]"})
+        return None
+
+    def __repr__(self) -> str:
+        return f"Config(data={str(self.data)!r}, host={self.host!r}, port={self.port})"

@@ -1,0 +1,22 @@
+-- name: lock_migrations
+-- Two servers that start together migrate in turn.
+SELECT 1 AS locked_by_begin_immediate;
+
+-- name: lock_migrations [postgres]
+SELECT pg_advisory_xact_lock(5279826);
+
+-- name: applied_migrations
+SELECT version, name, checksum FROM migrations ORDER BY version;
+
+-- name: record_migration
+INSERT INTO migrations (version, name, checksum, applied_at)
+VALUES (:version, :name, :checksum, :now);
+
+-- name: key_check
+SELECT value FROM key_check WHERE id = 1;
+
+-- name: remember_key_check
+INSERT INTO key_check (id, value) VALUES (1, :value) ON CONFLICT (id) DO NOTHING;
+
+-- name: ping
+SELECT 1 AS answer;

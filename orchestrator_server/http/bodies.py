@@ -1,0 +1,114 @@
+"""Bodies and query strings: how much, of what type, in what time; then into Structs."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import BodyPartReader, web
+
+from orchestrator_server.errors import Malformed, TooLarge, TooSlow, UnsupportedMediaType
+from orchestrator_server.http import strict_json
+
+T = TypeVar("T")
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+JSON_BYTES = 1024 * 1024
+IDLE_SECONDS = 30.0  # without a byte
+TOTAL_SECONDS = 120.0
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def check_size(request: web.Request, limit_bytes: int) -> None:
+    """Refuse a body that says it is too large before any of it is read."""
+    if request.content_length is not None and request.content_length > limit_bytes:
+        raise TooLarge(f"The body has at most {limit_bytes:,} bytes here.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the body uncompressed.")
+
+
+def check_type(request: web.Request, media_types: tuple[str, ...]) -> str:
+    """The media type of the body, which must be one of these; text is UTF-8."""
+    charset = request.charset
+    if request.content_type not in media_types or (
+        request.content_type != "multipart/form-data"
+        and charset is not None
+        and charset.lower() not in ("utf-8", "utf8")
+    ):
+        raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}, in UTF-8.")
+    if "Content-Type" not in request.headers:
+        raise UnsupportedMediaType(f"Say what the body is: Content-Type: {media_types[0]}.")
+    return request.content_type
+
+
+async def read(request: web.Request, limit_bytes: int) -> bytes:
+    """The whole body, of at most so many bytes, which must keep coming."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(TOTAL_SECONDS):
+            while chunk := await in_time(request.content.readany()):
+                body += chunk
+                if len(body) > limit_bytes:
+                    raise TooLarge(f"The body has at most {limit_bytes:,} bytes here.")
+    except TimeoutError as error:
+        raise TooSlow(f"The body took longer than {TOTAL_SECONDS:.0f} seconds.") from error
+    return bytes(body)
+
+
+async def in_time(reading: Awaitable[T]) -> T:
+    """The next piece of a body, or TooSlow."""
+    try:
+        async with asyncio.timeout(IDLE_SECONDS):
+            return await reading
+    except TimeoutError as error:
+        raise TooSlow(f"No byte of the body came for {IDLE_SECONDS:.0f} seconds.") from error
+    except (web.RequestPayloadError, ValueError) as error:
+        raise Malformed("The body is cut or cannot be read.") from error
+
+
+async def parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
+    """The parts of a multipart form, one after the other."""
+    try:
+        reader = await request.multipart()
+    except (AssertionError, ValueError) as error:
+        raise Malformed("The form cannot be read; is its boundary right?") from error
+    while (part := await in_time(reader.next())) is not None:
+        if not isinstance(part, BodyPartReader):
+            raise Malformed("A form inside the form is not understood.")
+        yield part
+
+
+def decode(content: bytes, media_type: str, type_: type[T]) -> T:
+    """The body as a `type_`; Malformed if it cannot be read, ValidationError if it does not fit."""
+    if media_type == FORM:
+        return msgspec.convert(_pairs(content), type_, strict=False)
+    return msgspec.convert(strict_json.decode(content), type_)
+
+
+def decode_query(request: web.Request, type_: type[T]) -> T:
+    """The query string as a `type_`: each key once, "7" may be a number."""
+    wanted: dict[str, Any] = {}
+    for name, value in request.query.items():
+        if name in wanted:
+            raise Malformed(f"The parameter {name[:50]!r} is there twice; give it once.")
+        if _UNSEEN.search(value) or (not value.isascii() and "\ufffd" in value):
+            raise Malformed(f"The parameter {name[:50]!r} has characters that cannot be meant.")
+        wanted[name] = value
+    return msgspec.convert(wanted, type_, strict=False)
+
+
+def _pairs(content: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            content.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
+        )
+    except ValueError as error:
+        raise Malformed("The form cannot be read.") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Malformed("A field of the form is there twice; give it once.")
+    return fields

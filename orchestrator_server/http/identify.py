@@ -1,0 +1,83 @@
+"""Who is asking: one credential for each kind of caller, and no door for another kind's."""
+
+import re
+from enum import Enum
+
+from aiohttp import web
+
+from orchestrator_server.access import service as access
+from orchestrator_server.access import tokens
+from orchestrator_server.access.callers import Actor, Caller, JobCaller
+from orchestrator_server.errors import Malformed, Unauthenticated
+from orchestrator_server.http.keys import CLOCK, DATABASE, KEYS
+from orchestrator_server.robots import service as robots
+from sdk.contract.audit import ActorType
+
+_USER_AGENT_CHARACTERS = 256
+_BEARER = re.compile(r"Bearer ([\x21-\x7e]+)", re.IGNORECASE | re.ASCII)
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+
+
+class Door(Enum):
+    """Which kind of caller a route is for."""
+
+    PUBLIC = "anyone"
+    PEOPLE = "people"
+    ROBOTS = "robots"
+    JOBS = "running jobs"
+
+
+def origin(request: web.Request) -> Actor:
+    """Where a request comes from, before it is known from whom. Headers that a proxy might
+    add are not believed: anybody can send them."""
+    user_agent = request.headers.get("User-Agent", "")[:_USER_AGENT_CHARACTERS]
+    return Actor(
+        type=ActorType.SYSTEM,
+        name="anonymous",
+        ip_address=request.remote,
+        user_agent=_UNPRINTABLE.sub("?", user_agent) or None,
+    )
+
+
+async def identify(request: web.Request, door: Door) -> Caller | None:
+    """The caller, whom this door is for; Unauthenticated otherwise."""
+    check_credentials(request)
+    if door is Door.PUBLIC:
+        return None
+    if door is Door.ROBOTS:
+        return await _robot(request)
+    token = _bearer(request)
+    if door is Door.JOBS:
+        claims = tokens.read_job_token(request.app[KEYS], token)
+        actor = Actor(type=ActorType.JOB, name=f"job {claims.job_id}")
+        return JobCaller(id=claims.job_id, attempt=claims.attempt, actor=actor)
+    now = request.app[CLOCK]()
+    claims_of_person = tokens.verify(request.app[KEYS], token, now)
+    return await request.app[DATABASE].read(access.person, claims_of_person, origin(request))
+
+
+def check_credentials(request: web.Request) -> None:
+    """One credential, given once: with two nobody could say who was meant."""
+    given = request.headers.getall("Authorization", []) + request.headers.getall(
+        "X-Robot-Token", []
+    )
+    if len(given) > 1:
+        raise Malformed("Send one credential, once.")
+
+
+async def _robot(request: web.Request) -> Caller:
+    token = request.headers.get("X-Robot-Token", "")
+    if not token:
+        raise Unauthenticated("Send the robot's token in the header X-Robot-Token.")
+    database = request.app[DATABASE]
+    robot, is_first_use = await database.read(robots.by_token, token, origin(request))
+    if is_first_use:
+        await database.write(robots.forget_previous_token, robot.id)
+    return robot
+
+
+def _bearer(request: web.Request) -> str:
+    found = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    if not found:
+        raise Unauthenticated("Sign in, and send `Authorization: Bearer <token>`.")
+    return found[1]

@@ -1,0 +1,40 @@
+"""What hangs on the application and on each request, by typed key."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from orchestrator_server.access.callers import Caller
+from orchestrator_server.access.passwords import Passwords
+from orchestrator_server.db.transaction import Database
+from orchestrator_server.db.wakeups import Wakeups
+from orchestrator_server.jobs.logs import Logs
+from orchestrator_server.keys import Keys
+from orchestrator_server.maintenance.loop import Maintenance
+from orchestrator_server.packages.storage import PackageStore
+from orchestrator_server.robots import presence
+from sdk.contract.settings import JobSettings
+
+Clock = Callable[[], datetime]
+
+CLOCK: web.AppKey[Clock] = web.AppKey("clock", Callable)  # type: ignore[arg-type]
+DATA_FOLDER = web.AppKey("data_folder", Path)
+DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
+HOSTS: web.AppKey[frozenset[str] | None] = web.AppKey("hosts", frozenset)
+JOB_SETTINGS = web.AppKey("job_settings", JobSettings)
+KEYS = web.AppKey("keys", Keys)
+LOGS = web.AppKey("logs", Logs)
+MAINTENANCE = web.AppKey("maintenance", Maintenance)
+OPENAPI = web.AppKey("openapi", bytes)
+PACKAGES = web.AppKey("packages", PackageStore)
+PASSWORDS = web.AppKey("passwords", Passwords)
+WAKEUPS = web.AppKey("wakeups", Wakeups)
+
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", object)  # type: ignore[arg-type]
+REQUEST_ID = web.RequestKey("request_id", str)
+
+
+def online_since(request: web.Request) -> datetime:
+    return presence.online_since(request.app[CLOCK](), request.app[JOB_SETTINGS])

@@ -1,0 +1,76 @@
+"""The output of jobs, one file for each attempt, written only at its end."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sdk.contract.runner import LogAnswer
+
+READ_BYTES = 4 * 1024 * 1024
+_JOBS_PER_FOLDER = 1000
+
+
+class LogGap(Exception):
+    """A chunk begins after the end of what we have."""
+
+    def __init__(self, next_offset: int) -> None:
+        super().__init__(f"The log ends at byte {next_offset}; go on from there.")
+        self.next_offset = next_offset
+
+
+class Logs:
+    """Files on one thread of their own, so that two chunks of one log never interleave."""
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="logs")
+
+    async def append(self, job_id: int, attempt: int, offset: int, chunk: bytes) -> LogAnswer:
+        """Take what follows our last byte, ignore what we have; say where to go on.
+
+        Beyond the limit the rest is counted, not kept, and the log says so at its end.
+        Raises LogGap if bytes in between are missing.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._thread, self._append, job_id, attempt, offset, chunk
+        )
+
+    async def read(self, job_id: int, attempt: int, offset: int) -> bytes:
+        """At most READ_BYTES from `offset` on; empty at the end."""
+        return await asyncio.to_thread(self._read, job_id, attempt, offset)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    def _append(self, job_id: int, attempt: int, offset: int, chunk: bytes) -> LogAnswer:
+        path = self._file(job_id, attempt)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        end = offset + len(chunk)
+        with path.open("ab") as file:
+            length = file.tell()
+            if length > self._limit_bytes:  # the mark is there
+                return LogAnswer(next_offset=end, truncated=True)
+            if offset > length:
+                raise LogGap(length)
+            if end > self._limit_bytes:
+                file.write(chunk[length - offset : self._limit_bytes - offset])
+                file.write(self._mark())
+                return LogAnswer(next_offset=end, truncated=True)
+            file.write(chunk[length - offset :])
+            return LogAnswer(next_offset=max(length, end))
+
+    def _read(self, job_id: int, attempt: int, offset: int) -> bytes:
+        try:
+            with self._file(job_id, attempt).open("rb") as file:
+                file.seek(offset)
+                return file.read(READ_BYTES)
+        except FileNotFoundError:  # nothing was printed yet
+            return b""
+
+    def _mark(self) -> bytes:
+        return f"\n[log truncated at {self._limit_bytes:,} bytes]\n".encode()
+
+    def _file(self, job_id: int, attempt: int) -> Path:
+        return self._folder / str(job_id // _JOBS_PER_FOLDER) / f"{job_id}.{attempt}.log"

@@ -1,0 +1,156 @@
+-- name: insert
+INSERT INTO jobs (process_id, process_version, package_id, script_path, wanted_robot_id,
+    wanted_machine_id, labels, parameters, source, priority, max_attempts, timeout_seconds,
+    not_before, created_by, created_at)
+VALUES (:process_id, :process_version, :package_id, :script_path, :wanted_robot_id,
+    :wanted_machine_id, '[]', :parameters, :source, :priority, :max_attempts,
+    :timeout_seconds, :not_before, :created_by, :now)
+RETURNING id;
+
+-- name: list
+-- Newest first, a page at a time: `before_id` is the last id of the page before.
+SELECT j.id, j.process_id, p.name AS process_name, j.process_version, j.package_id,
+       k.name AS package_name, k.version AS package_version,
+       coalesce(j.robot_id, j.wanted_robot_id) AS robot_id, r.name AS robot_name,
+       j.status, j.reason, j.parameters, j.result, j.error_message,
+       '/api/jobs/' || j.id || '/logs' AS logs_path,
+       j.source, j.priority, j.attempt, j.max_attempts, j.timeout_seconds, j.progress,
+       j.created_by, j.not_before, j.created_at, j.started_at, j.finished_at
+FROM jobs AS j
+JOIN processes AS p ON p.id = j.process_id
+JOIN packages AS k ON k.id = j.package_id
+LEFT JOIN robots AS r ON r.id = coalesce(j.robot_id, j.wanted_robot_id)
+WHERE true
+  AND j.id = :id                      --? id
+  AND j.status = :status              --? status
+  AND j.process_id = :process_id      --? process_id
+  AND j.robot_id = :robot_id          --? robot_id
+  AND j.id < :before_id               --? before_id
+ORDER BY j.id DESC
+LIMIT :limit;
+
+-- name: lock_state
+SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs WHERE id = :id;
+
+-- name: lock_state [postgres]
+-- SQLite has one writer; here another one waits until we are done.
+SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs
+WHERE id = :id FOR UPDATE;
+
+-- name: claim_next [sqlite]
+-- Take the first job this robot may run. The outer status test lets only one robot win.
+-- INDEXED BY, because SQLite may otherwise take jobs_by_status and sort all that wait.
+UPDATE jobs SET status = 'running', robot_id = :robot_id, attempt = attempt + 1,
+    lease_until = :lease_until, started_at = :now, progress = NULL
+WHERE status = 'pending' AND id = (
+    SELECT id FROM jobs INDEXED BY jobs_waiting
+    WHERE status = 'pending'
+      AND (wanted_robot_id IS NULL OR wanted_robot_id = :robot_id)
+      AND (wanted_machine_id IS NULL OR wanted_machine_id = :machine_id)
+      AND (not_before IS NULL OR not_before <= :now)
+    ORDER BY priority DESC, id
+    LIMIT 1
+)
+RETURNING id, attempt;
+
+-- name: claim_next [postgres]
+-- Stepping over rows that another robot is taking this instant: without SKIP LOCKED this
+-- would be as safe, but come back empty while others are waiting.
+UPDATE jobs SET status = 'running', robot_id = :robot_id, attempt = attempt + 1,
+    lease_until = :lease_until, started_at = :now, progress = NULL
+WHERE status = 'pending' AND id = (
+    SELECT id FROM jobs
+    WHERE status = 'pending'
+      AND (wanted_robot_id IS NULL OR wanted_robot_id = :robot_id)
+      AND (wanted_machine_id IS NULL OR wanted_machine_id = CAST(:machine_id AS BIGINT))
+      AND (not_before IS NULL OR not_before <= :now)
+    ORDER BY priority DESC, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, attempt;
+
+-- name: waiting
+-- How many robots it is worth waking: no more than `limit`.
+SELECT count(*) AS count FROM (
+    SELECT 1 AS one FROM jobs
+    WHERE status = 'pending' AND (not_before IS NULL OR not_before <= :now)
+    LIMIT :limit
+) AS claimable;
+
+-- name: current_of_robot
+SELECT j.id, a.attempt, a.claim_key, a.agent_instance
+FROM jobs AS j JOIN attempts AS a ON a.job_id = j.id AND a.attempt = j.attempt
+WHERE j.robot_id = :robot_id AND j.status = 'running';
+
+-- name: key_used
+SELECT job_id FROM attempts WHERE robot_id = :robot_id AND claim_key = :claim_key;
+
+-- name: insert_attempt
+INSERT INTO attempts (job_id, attempt, robot_id, claim_key, agent_instance, created_at)
+VALUES (:job_id, :attempt, :robot_id, :claim_key, :agent_instance, :now);
+
+-- name: granted
+SELECT j.id, j.status, j.attempt, a.claim_key, j.parameters, j.timeout_seconds,
+       j.process_id, p.name AS process_name, j.script_path, j.package_id,
+       j.process_version, k.name AS package_name, k.version AS package_version,
+       k.sha256, k.size_bytes
+FROM jobs AS j
+JOIN attempts AS a ON a.job_id = j.id AND a.attempt = j.attempt
+JOIN processes AS p ON p.id = j.process_id
+JOIN packages AS k ON k.id = j.package_id
+WHERE j.id = :id;
+
+-- name: recorded
+-- The attempt that is meant, or the latest.
+SELECT attempt, robot_id, status, reason, result, error_message FROM attempts
+WHERE job_id = :job_id
+  AND attempt = :attempt    --? attempt
+ORDER BY attempt DESC
+LIMIT 1;
+
+-- name: end_attempt
+UPDATE attempts SET status = :status, reason = :reason, started = :started, result = :result,
+    error_message = :error_message, finished_at = :now
+WHERE job_id = :job_id AND attempt = :attempt AND status = 'running';
+
+-- name: keep_late_report
+UPDATE attempts SET late_report = :late_report
+WHERE job_id = :job_id AND attempt = :attempt AND late_report IS NULL;
+
+-- name: finish
+UPDATE jobs SET status = :status, reason = :reason, result = :result,
+    error_message = :error_message, finished_at = :now, lease_until = NULL
+WHERE id = :id AND status = :from_status AND attempt = :attempt
+RETURNING id;
+
+-- name: requeue
+UPDATE jobs SET status = 'pending', robot_id = NULL, lease_until = NULL, started_at = NULL,
+    progress = NULL
+WHERE id = :id AND status = 'running' AND attempt = :attempt
+RETURNING id;
+
+-- name: renew
+UPDATE jobs SET lease_until = :lease_until
+WHERE id = :id AND attempt = :attempt AND robot_id = :robot_id AND status = 'running';
+
+-- name: renew_all_of_robot
+UPDATE jobs SET lease_until = :lease_until WHERE robot_id = :robot_id AND status = 'running';
+
+-- name: renew_all
+UPDATE jobs SET lease_until = :lease_until WHERE status = 'running';
+
+-- name: save_progress
+UPDATE jobs SET progress = :progress
+WHERE id = :id AND attempt = :attempt AND robot_id = :robot_id AND status = 'running';
+
+-- name: lease_ended
+SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs
+WHERE status = 'running' AND lease_until <= :now
+ORDER BY lease_until
+LIMIT :limit;
+
+-- name: running_job
+SELECT j.id, j.attempt, p.name AS process_name, j.status
+FROM jobs AS j JOIN processes AS p ON p.id = j.process_id
+WHERE j.id = :id AND j.attempt = :attempt AND j.status = 'running';

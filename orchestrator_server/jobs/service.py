@@ -1,0 +1,161 @@
+"""The verbs of a job, for the people who ask for it. Each change leaves an audit event."""
+
+from typing import Any
+
+import msgspec
+
+from orchestrator_server.access.callers import Actor, Person
+from orchestrator_server.audit import service as audit
+from orchestrator_server.db import queries
+from orchestrator_server.db.rows import Json
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import Conflict, Invalid
+from orchestrator_server.jobs import lifecycle
+from orchestrator_server.machines import service as machines
+from orchestrator_server.processes import service as processes
+from orchestrator_server.robots import service as robots
+from sdk.contract.base import Page
+from sdk.contract.jobs import Job, JobCreate, JobQuery, JobStatus, Reason, Source
+from sdk.contract.processes import Process
+
+sql = queries.load(__package__)
+
+MAX_PARAMETERS_BYTES = 256 * 1024
+
+
+class Id(msgspec.Struct, frozen=True):
+    id: int
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Which robot a new job wants, so that the right one is woken."""
+
+    job: Job
+    robot_id: int | None
+
+
+def create(tx: Transaction, person: Person, wanted: JobCreate) -> Target:
+    """Pin what will run, as it is now, and wait for a robot."""
+    process = _process(tx, wanted)
+    if not process.is_active:
+        raise Conflict(f"Process {process.name} is not active; activate it first.")
+    if wanted.robot_id is not None:
+        robots.get(tx, wanted.robot_id, tx.now)
+    if wanted.machine_id is not None:
+        machines.get(tx, wanted.machine_id, tx.now)
+    created = tx.one(
+        sql.insert,
+        Id,
+        missing="The job was not stored.",
+        process_id=process.id,
+        process_version=process.version,
+        package_id=process.package_id,
+        script_path=process.script_path,
+        wanted_robot_id=wanted.robot_id,
+        wanted_machine_id=wanted.machine_id,
+        parameters=Json(process.default_parameters | _parameters(wanted)),
+        source=Source.API,
+        priority=process.priority if wanted.priority is None else wanted.priority,
+        max_attempts=wanted.max_attempts or process.max_attempts,
+        timeout_seconds=wanted.timeout_seconds or process.timeout_seconds,
+        not_before=wanted.not_before,
+        created_by=person.username,
+    )
+    job = get(tx, created.id)
+    audit.record(tx, person.actor, "job.created", after=job, name=_display(job))
+    return Target(job, wanted.robot_id)
+
+
+def get(tx: Transaction, job_id: int) -> Job:
+    return tx.one(sql.list, Job, missing=f"There is no job {job_id}.", id=job_id, limit=1)
+
+
+def list_jobs(tx: Transaction, wanted: JobQuery) -> Page[Job]:
+    return tx.page(
+        sql.list,
+        Job,
+        wanted,
+        status=wanted.status,
+        process_id=wanted.process_id,
+        robot_id=wanted.robot_id,
+    )
+
+
+def cancel(tx: Transaction, actor: Actor, job_id: int) -> Job:
+    """A waiting or running job is canceled for good; a finished one is answered as it is."""
+    missing = f"There is no job {job_id}."
+    state = tx.one(sql.lock_state, lifecycle.State, missing=missing, id=job_id)
+    if state.status in lifecycle.FINAL:
+        return get(tx, job_id)
+    lifecycle.must_allow(state, JobStatus.CANCELED)
+    before = get(tx, job_id)
+    end(tx, state, JobStatus.CANCELED, reason=Reason.CANCELED_BY_USER)
+    job = get(tx, job_id)
+    audit.record(tx, actor, "job.canceled", before=before, after=job, name=_display(job))
+    return job
+
+
+def end(
+    tx: Transaction,
+    state: lifecycle.State,
+    to: JobStatus,
+    *,
+    attempt_status: str | None = None,
+    reason: Reason | None = None,
+    started: str | None = None,
+    result: Any = None,
+    error_message: str | None = None,
+) -> None:
+    """Move a job to a final state, and its current attempt with it, if nobody moved it first."""
+    lifecycle.must_allow(state, to)
+    recorded = {"reason": reason, "result": Json(result), "error_message": error_message}
+    moved = tx.maybe(
+        sql.finish,
+        Id,
+        id=state.id,
+        attempt=state.attempt,
+        status=to,
+        from_status=state.status,
+        **recorded,
+    )
+    if moved is None:
+        raise Conflict(f"Job {state.id} changed while you were looking at it; look again.")
+    tx.run(
+        sql.end_attempt,
+        job_id=state.id,
+        attempt=state.attempt,
+        status=attempt_status or to,
+        started=started,
+        **recorded,
+    )
+
+
+def _process(tx: Transaction, wanted: JobCreate) -> Process:
+    if (wanted.process_id is None) == (wanted.process is None):
+        raise Invalid("Give either `process_id` or `process`.", pointer="#/process_id")
+    if wanted.process is not None:
+        return processes.get_by_name(tx, wanted.process)
+    return processes.get(tx, wanted.process_id or 0)
+
+
+def _parameters(wanted: JobCreate) -> dict[str, Any]:
+    """An object, or the text of one: the seed's first clients send text."""
+    parameters = wanted.parameters
+    if isinstance(parameters, str):
+        try:
+            parameters = msgspec.json.decode(parameters, type=dict[str, Any])
+        except msgspec.MsgspecError as error:
+            raise Invalid(
+                "The text in `parameters` is not a JSON object.", pointer="#/parameters"
+            ) from error
+    if len(msgspec.json.encode(parameters)) > MAX_PARAMETERS_BYTES:
+        raise Invalid(
+            f"Parameters have at most {MAX_PARAMETERS_BYTES // 1024} KiB; "
+            "put more into a file or a queue.",
+            pointer="#/parameters",
+        )
+    return parameters
+
+
+def _display(job: Job) -> str:
+    return f"{job.id} ({job.process_name})"

@@ -1,0 +1,108 @@
+"""The server's keys: made once, kept in one private file, never made anew over existing data."""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from orchestrator_server.db import queries
+from orchestrator_server.db.transaction import Transaction
+
+KEY_BYTES = 32
+_CHECKED = b"runwright key check 1"
+
+sql = queries.load("orchestrator_server.db")
+
+
+class WrongKeys(Exception):
+    """The key file does not belong to this database; the message says what to do."""
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """`signing` is for tokens, `pepper` for passwords, `sealing` for secrets at rest."""
+
+    signing_id: str
+    signing: bytes
+    pepper: bytes
+    sealing_id: str
+    sealing: bytes
+
+    def __repr__(self) -> str:
+        return "Keys(***)"
+
+    def mac(self, purpose: str, message: str) -> str:
+        """A keyed digest of `message`, URL-safe; another purpose gives another digest."""
+        digest = hmac.digest(self.signing, f"{purpose}\0{message}".encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def check_value(self) -> str:
+        return hmac.new(self.sealing + self.pepper, _CHECKED, hashlib.sha256).hexdigest()
+
+
+class _StoredCheck(msgspec.Struct, frozen=True):
+    value: str
+
+
+def load(file: Path, *, check: str | None) -> Keys:
+    """The keys of `file`; made if neither file nor `check`, the database's memory of them, exists.
+
+    Raises WrongKeys if the file is lost, open to others, too weak, or not the database's.
+    """
+    if not file.exists():
+        if check is not None:
+            raise WrongKeys(
+                f"The key file {file} is missing, and the database was used with it. "
+                "Put it back from your backup: without it passwords and secrets cannot be read."
+            )
+        _write_private(file, msgspec.json.encode(_new()))
+    if os.name == "posix" and file.stat().st_mode & 0o077:
+        raise WrongKeys(f"The key file {file} can be read by others. Run: chmod 600 {file}")
+    try:
+        keys = msgspec.json.decode(file.read_bytes(), type=Keys)
+    except msgspec.MsgspecError as error:
+        raise WrongKeys(f"The key file {file} is damaged; put it back from your backup.") from error
+    if min(len(keys.signing), len(keys.pepper), len(keys.sealing)) < KEY_BYTES:
+        raise WrongKeys(f"A key in {file} is shorter than {KEY_BYTES} bytes; it is not ours.")
+    if check is not None and not hmac.compare_digest(check, keys.check_value()):
+        raise WrongKeys(f"The key file {file} belongs to another database; use the right one.")
+    return keys
+
+
+def stored_check(tx: Transaction) -> str | None:
+    stored = tx.maybe(sql.key_check, _StoredCheck)
+    return stored.value if stored else None
+
+
+def remember_check(tx: Transaction, value: str) -> None:
+    tx.run(sql.remember_key_check, value=value)
+
+
+def _new() -> Keys:
+    return Keys(
+        signing_id="1",
+        signing=secrets.token_bytes(KEY_BYTES),
+        pepper=secrets.token_bytes(KEY_BYTES),
+        sealing_id="1",
+        sealing=secrets.token_bytes(KEY_BYTES),
+    )
+
+
+def _write_private(file: Path, content: bytes) -> None:
+    """Written beside and linked into place: whole or not at all, and never over another."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    beside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.link(beside, file)
+    except FileExistsError:
+        return  # another server was first; its keys are read
+    finally:
+        beside.unlink()

@@ -1,0 +1,33 @@
+-- name: insert
+INSERT INTO machines (name, name_key, mode, key_hash, key_hint, info, created_at, updated_at)
+VALUES (:name, :name_key, :mode, :key_hash, :key_hint, '{}', :now, :now)
+RETURNING id;
+
+-- name: by_name
+SELECT id FROM machines WHERE name_key = :name_key AND deleted_at IS NULL;
+
+-- name: by_key
+SELECT id FROM machines WHERE key_hash = :key_hash AND deleted_at IS NULL;
+
+-- name: list
+-- Newest first. A machine is connected while a robot on it is heard from.
+SELECT m.id, m.name, m.mode, m.last_seen_at, m.info, m.created_at, m.updated_at,
+       CASE WHEN m.last_seen_at > :online_since THEN 'connected' ELSE 'disconnected' END AS status,
+       (SELECT count(*) FROM robots AS r WHERE r.machine_id = m.id AND r.deleted_at IS NULL)
+           AS robot_count
+FROM machines AS m
+WHERE m.deleted_at IS NULL
+  AND m.id = :id              --? id
+  AND m.name_key LIKE :pattern ESCAPE '\'  --? pattern
+  AND m.id < :before_id       --? before_id
+ORDER BY m.id DESC
+LIMIT :limit;
+
+-- name: seen
+UPDATE machines SET last_seen_at = :now WHERE id = :id;
+
+-- name: tell
+UPDATE machines SET last_seen_at = :now, info = :info WHERE id = :id;
+
+-- name: delete
+UPDATE machines SET deleted_at = :now, updated_at = :now WHERE id = :id AND deleted_at IS NULL;

@@ -1,0 +1,43 @@
+"""Machines over HTTP."""
+
+from aiohttp import web
+
+from orchestrator_server.access.callers import Person
+from orchestrator_server.http.keys import DATABASE, online_since
+from orchestrator_server.http.routes import delete, get, post
+from orchestrator_server.machines import service
+from sdk.contract.base import Page
+from sdk.contract.machines import Machine, MachineCreate, MachineCreated, MachineQuery
+
+
+async def list_machines(request: web.Request, wanted: MachineQuery) -> Page[Machine]:
+    """List machines, newest first."""
+    since = online_since(request)
+    return await request.app[DATABASE].read(service.list_machines, wanted, since)
+
+
+async def create_machine(
+    request: web.Request, person: Person, wanted: MachineCreate
+) -> MachineCreated:
+    """Create a machine. The answer is the only one that carries its key."""
+    since = online_since(request)
+    return await request.app[DATABASE].write(service.create, person.actor, wanted, since)
+
+
+async def get_machine(request: web.Request, machine_id: int) -> Machine:
+    """Get one machine."""
+    return await request.app[DATABASE].read(service.get, machine_id, online_since(request))
+
+
+async def delete_machine(request: web.Request, person: Person, machine_id: int) -> None:
+    """Delete a machine that has no robots; its key dies with it."""
+    since = online_since(request)
+    await request.app[DATABASE].write(service.delete, person.actor, machine_id, since)
+
+
+ROUTES = [
+    get("/api/machines", list_machines, may="machines:view"),
+    post("/api/machines", create_machine, may="machines:create", status=201),
+    get("/api/machines/{machine_id}", get_machine, may="machines:view"),
+    delete("/api/machines/{machine_id}", delete_machine, may="machines:delete"),
+]

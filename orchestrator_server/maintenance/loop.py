@@ -1,0 +1,87 @@
+"""Runs the doers of this folder, and tells waiting robots of jobs that nobody told them of."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from orchestrator_server.db.transaction import Database
+from orchestrator_server.db.wakeups import Wakeups
+from orchestrator_server.errors import Unavailable
+from orchestrator_server.jobs import attempts
+from orchestrator_server.maintenance import lost_robots
+from sdk.contract.settings import JobSettings
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+TICK_SECONDS = 5.0
+
+
+class Maintenance:
+    def __init__(
+        self,
+        database: Database,
+        wakeups: Wakeups,
+        settings: JobSettings,
+        tick_seconds: float = TICK_SECONDS,
+    ) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self._settings = settings
+        self._tick_seconds = tick_seconds
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    async def start(self) -> None:
+        """Every running attempt gets a whole new lease first: while no server ran, no robot
+        could be heard, and silence means nothing."""
+        await self._database.write(attempts.renew_all, self._settings)
+        self._tasks = [
+            asyncio.create_task(self._watch(), name="watchdog"),
+            asyncio.create_task(self._look(), name="look for waiting jobs"),
+        ]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            await asyncio.sleep(self._tick_seconds)
+            late_seconds = loop.time() - last - self._tick_seconds
+            last = loop.time()
+            try:
+                await self._tick(late_seconds)
+            except Unavailable as error:
+                log.warning("watchdog could not look", why=str(error))
+
+    async def _tick(self, late_seconds: float) -> None:
+        if late_seconds > 2 * self._tick_seconds:  # we were stopped, not the robots
+            log.warning("watchdog came late; all leases begin anew", seconds=round(late_seconds))
+            await self._database.write(attempts.renew_all, self._settings)
+            return
+        touched = lost_robots.BATCH
+        while touched == lost_robots.BATCH:
+            touched = await self._database.write(lost_robots.run_once)
+            if touched:
+                log.warning("robots were lost", jobs=touched)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._wakeups.count:
+                try:
+                    count = await self._database.read(attempts.waiting, self._wakeups.count)
+                except Unavailable as error:
+                    log.warning("could not look for waiting jobs", why=str(error))
+                else:
+                    self._wakeups.wake(count)

@@ -1,0 +1,44 @@
+"""What a name may look like, and when two names are the same. Pure."""
+
+import unicodedata
+
+from orchestrator_server.errors import Invalid
+
+MAX_CHARACTERS = 255
+# Control and format characters (an invisible or reversed name deceives), line ends, halves
+# of a character.
+_REFUSED = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
+
+
+def clean(name: str, *, what: str, pointer: str = "#/name") -> str:
+    """The name without surrounding spaces; Invalid if it is empty, long, or deceives the eye."""
+    trimmed = name.strip()
+    if not trimmed:
+        raise Invalid(f"The name of a {what} cannot be empty.", pointer=pointer)
+    if len(trimmed) > MAX_CHARACTERS:
+        raise Invalid(
+            f"The name of a {what} has at most {MAX_CHARACTERS} characters.", pointer=pointer
+        )
+    if any(unicodedata.category(character) in _REFUSED for character in trimmed):
+        raise Invalid(
+            f"The name of a {what} cannot contain control or invisible characters.",
+            pointer=pointer,
+        )
+    return trimmed
+
+
+def key(name: str) -> str:
+    """How the name is compared: full-width, spaced and upper-case spellings of a name are one name
+    (UAX 15, NFKC)."""
+    folded = unicodedata.normalize("NFKC", name.strip()).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+def pattern(search: str | None) -> str | None:
+    """A LIKE pattern, to be used with ESCAPE '\\', that finds `search` anywhere in a name key."""
+    if search is None:
+        return None
+    literal = key(search)
+    for special in ("\\", "%", "_"):
+        literal = literal.replace(special, "\\" + special)
+    return f"%{literal}%"

@@ -1,0 +1,170 @@
+"""Packages over HTTP: upload by people, download by robots."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+from aiohttp import BodyPartReader, web
+
+from orchestrator_server.access.callers import Person, RobotCaller
+from orchestrator_server.errors import Conflict, Invalid, Malformed
+from orchestrator_server.http import bodies
+from orchestrator_server.http.keys import DATABASE, PACKAGES
+from orchestrator_server.http.routes import get, post, reply, robot_get
+from orchestrator_server.packages import archive, service
+from orchestrator_server.packages.storage import (
+    MAX_PACKAGE_BYTES,
+    Incoming,
+    Span,
+    requested_span,
+)
+from sdk.contract.base import Page
+from sdk.contract.packages import Package, PackageQuery
+
+CHUNK_BYTES = 256 * 1024
+_FORM_BYTES = 64 * 1024  # what the form adds to the archive
+_FIELD_BYTES = 1024
+
+
+class _Form(NamedTuple):
+    file_name: str
+    fields: dict[str, str]
+
+
+async def upload_package(request: web.Request, person: Person) -> web.Response:
+    """Publish a package: multipart `file`, and optionally `name` and `version`.
+
+    The same bytes again answer 200 with the package there is; other bytes under the same
+    version are refused. A refused upload leaves nothing behind.
+    """
+    store, database = request.app[PACKAGES], request.app[DATABASE]
+    async with store.receive() as incoming:
+        form = await _receive(request, incoming)
+        upload = await asyncio.to_thread(_checked, incoming, form)
+        store.keep(incoming, upload.file_path)
+        try:
+            published = await database.write(service.publish, person.actor, upload)
+        except Conflict:
+            store.remove(upload.file_path)  # no row can refer to these bytes of this version
+            raise
+    return reply(published.package, status=201 if published.is_new else 200)
+
+
+async def list_packages(request: web.Request, wanted: PackageQuery) -> Page[Package]:
+    """List packages, newest first."""
+    return await request.app[DATABASE].read(service.list_packages, wanted)
+
+
+async def get_package(request: web.Request, package_id: int) -> Package:
+    """Get one package."""
+    return await request.app[DATABASE].read(service.get, package_id)
+
+
+async def download_package(
+    request: web.Request, robot: RobotCaller, package_id: int
+) -> web.StreamResponse:
+    """Fetch the archive of the package whose job this robot is running."""
+    stored = await request.app[DATABASE].read(service.file_for, robot, package_id)
+    path = request.app[PACKAGES].path(stored.file_path)
+    etag = f'"{stored.sha256}"'
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": "application/zip"}
+    whole = Span(0, stored.size_bytes)
+    if request.headers.get("If-Range", etag) != etag:
+        wanted = None
+    else:
+        try:
+            wanted = requested_span(request.headers.get("Range"), stored.size_bytes)
+        except ValueError:
+            headers["Content-Range"] = f"bytes */{stored.size_bytes}"
+            return web.Response(status=416, headers=headers)
+    span = wanted or whole
+    if wanted:
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{stored.size_bytes}"
+    response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
+    response.content_length = span.stop - span.start
+    await response.prepare(request)
+    async for chunk in _pieces(path, span):
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+async def _receive(request: web.Request, incoming: Incoming) -> _Form:
+    """Read the form; the archive goes to disk as it comes."""
+    bodies.check_size(request, MAX_PACKAGE_BYTES + _FORM_BYTES)
+    file_name: str | None = None
+    fields: dict[str, str] = {}
+    async for part in bodies.parts(request):
+        if part.name == "file" and file_name is None and part.filename:
+            file_name = part.filename
+            await _save(part, incoming)
+        elif part.name in ("name", "version") and part.name not in fields and not part.filename:
+            fields[part.name] = await _text(part)
+        else:
+            raise Malformed("The form has one `file` and optionally one `name` and `version`.")
+    if file_name is None:
+        raise Malformed("The form has no `file`; send the archive as multipart/form-data.")
+    incoming.complete()
+    return _Form(file_name, fields)
+
+
+async def _save(part: BodyPartReader, incoming: Incoming) -> None:
+    while chunk := await bodies.in_time(part.read_chunk(CHUNK_BYTES)):
+        incoming.write(chunk)
+
+
+async def _text(part: BodyPartReader) -> str:
+    value = b""
+    while chunk := await bodies.in_time(part.read_chunk(_FIELD_BYTES)):
+        value += chunk
+        if len(value) > _FIELD_BYTES:
+            raise Malformed("A field of the form is too long.")
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed("A field of the form is not UTF-8.") from error
+
+
+def _checked(incoming: Incoming, form: _Form) -> service.Upload:
+    name, version = archive.parse_name(form.file_name)
+    for field, value in (("name", name), ("version", version)):
+        if form.fields.get(field, value) != value:
+            raise Invalid(
+                f"The file is named {form.file_name}, but the {field} given is "
+                f"{form.fields[field]}; they must agree.",
+                pointer=f"#/{field}",
+            )
+    contents = archive.inspect(incoming.path)
+    return service.Upload(name, version, incoming.sha256, incoming.size_bytes, contents.scripts)
+
+
+async def _pieces(path: Path, span: Span) -> AsyncIterator[bytes]:
+    def read(offset: int, size: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    offset = span.start
+    while offset < span.stop:
+        chunk = await asyncio.to_thread(read, offset, min(CHUNK_BYTES, span.stop - offset))
+        if not chunk:
+            raise ConnectionResetError("The file is shorter than its package says.")
+        offset += len(chunk)
+        yield chunk
+
+
+ROUTES = [
+    post(
+        "/api/packages/upload",
+        upload_package,
+        may="packages:create",
+        status=201,
+        media_types=("multipart/form-data",),
+        limit_bytes=MAX_PACKAGE_BYTES + _FORM_BYTES,
+        gives=Package,
+    ),
+    get("/api/packages", list_packages, may="packages:view"),
+    get("/api/packages/{package_id}", get_package, may="packages:view"),
+    robot_get("/api/packages/{package_id}/download", download_package),
+]

@@ -1,0 +1,103 @@
+"""The verbs of a package: be published once and for all, be found, be fetched by its robot."""
+
+import msgspec
+
+from orchestrator_server import names
+from orchestrator_server.access.callers import Actor, RobotCaller
+from orchestrator_server.audit import service as audit
+from orchestrator_server.db import queries
+from orchestrator_server.db.rows import Json
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import Conflict, Forbidden
+from sdk.contract.base import Page
+from sdk.contract.packages import Package, PackageQuery, Script
+
+sql = queries.load(__package__)
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """An archive that has been received, counted, hashed and checked."""
+
+    name: str
+    version: str
+    sha256: str
+    size_bytes: int
+    scripts: tuple[str, ...]
+
+    @property
+    def file_path(self) -> str:
+        """Where it is kept, below the package store; other bytes have another path."""
+        return f"{self.name.lower()}_{self.version}_{self.sha256}.zip"
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    file_path: str
+    sha256: str
+    size_bytes: int
+
+
+class Published(msgspec.Struct, frozen=True):
+    package: Package
+    is_new: bool
+
+
+def publish(tx: Transaction, actor: Actor, upload: Upload) -> Published:
+    """The same bytes again are the same package; other bytes under its version are refused."""
+    known = tx.maybe(
+        sql.by_version, Package, name_key=names.key(upload.name), version=upload.version
+    )
+    if known is not None:
+        if known.sha256 == upload.sha256:
+            return Published(known, is_new=False)
+        raise Conflict(
+            f"Package {upload.name} {upload.version} exists with other content; "
+            "a version never changes. Raise the version.",
+            kind="version-exists",
+        )
+    package = tx.one(
+        sql.insert,
+        Package,
+        missing="The package was not stored.",
+        name=upload.name,
+        name_key=names.key(upload.name),
+        version=upload.version,
+        version_key=_sortable(upload.version),
+        file_path=upload.file_path,
+        sha256=upload.sha256,
+        size_bytes=upload.size_bytes,
+        scripts_manifest=Json([Script(path=path) for path in upload.scripts]),
+        created_by=actor.name,
+    )
+    audit.record(
+        tx, actor, "package.published", after=package, name=f"{package.name} {package.version}"
+    )
+    return Published(package, is_new=True)
+
+
+def get(tx: Transaction, package_id: int) -> Package:
+    missing = f"There is no package {package_id}."
+    return tx.one(sql.list, Package, missing=missing, id=package_id, limit=1)
+
+
+def list_packages(tx: Transaction, wanted: PackageQuery) -> Page[Package]:
+    return tx.page(
+        sql.list,
+        Package,
+        wanted,
+        name_key=names.key(wanted.name) if wanted.name else None,
+        pattern=names.pattern(wanted.search),
+        is_active=True if wanted.active_only else None,
+    )
+
+
+def file_for(tx: Transaction, robot: RobotCaller, package_id: int) -> StoredFile:
+    """Only the robot that runs a job of the package may have its file."""
+    found = tx.maybe(sql.running_on, StoredFile, robot_id=robot.id, id=package_id)
+    if found is None:
+        raise Forbidden(f"Robot {robot.name} is not running a job of package {package_id}.")
+    return found
+
+
+def _sortable(version: str) -> str:
+    """A text that sorts as the numbers of X.Y.Z do."""
+    return ".".join(number.zfill(9) for number in version.split("."))

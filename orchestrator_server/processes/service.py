@@ -1,0 +1,85 @@
+"""The verbs of a process: a script of a package, given a name."""
+
+import msgspec
+
+from orchestrator_server import names
+from orchestrator_server.access.callers import Actor
+from orchestrator_server.audit import service as audit
+from orchestrator_server.db import queries
+from orchestrator_server.db.rows import Json
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import AlreadyExists, Conflict, Invalid, NotFound
+from orchestrator_server.packages import service as packages
+from sdk.contract.base import Page
+from sdk.contract.processes import Process, ProcessCreate, ProcessQuery
+
+sql = queries.load(__package__)
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: int
+
+
+def create(tx: Transaction, actor: Actor, wanted: ProcessCreate) -> Process:
+    name = names.clean(wanted.name, what="process")
+    if _by_name(tx, name):
+        raise AlreadyExists(f"There is a process {name} already.")
+    package = packages.get(tx, wanted.package_id)
+    if wanted.script_path not in {script.path for script in package.scripts_manifest}:
+        raise Invalid(
+            f"Package {package.name} {package.version} has no script {wanted.script_path}.",
+            pointer="#/script_path",
+        )
+    process = tx.one(
+        sql.insert,
+        Process,
+        missing="The process was not stored.",
+        name=name,
+        name_key=names.key(name),
+        description=wanted.description,
+        package_id=package.id,
+        script_path=wanted.script_path,
+        default_parameters=Json(wanted.default_parameters),
+        timeout_seconds=wanted.timeout_seconds,
+        max_attempts=wanted.max_attempts,
+        priority=wanted.priority,
+    )
+    audit.record(tx, actor, "process.created", after=process, name=name)
+    return process
+
+
+def get(tx: Transaction, process_id: int) -> Process:
+    missing = f"There is no process {process_id}."
+    return tx.one(sql.list, Process, missing=missing, id=process_id, limit=1)
+
+
+def get_by_name(tx: Transaction, name: str) -> Process:
+    found = _by_name(tx, name)
+    if found is None:
+        raise NotFound(f"There is no process named {name}.")
+    return found
+
+
+def list_processes(tx: Transaction, wanted: ProcessQuery) -> Page[Process]:
+    return tx.page(
+        sql.list,
+        Process,
+        wanted,
+        pattern=names.pattern(wanted.search),
+        is_active=True if wanted.active_only else None,
+    )
+
+
+def delete(tx: Transaction, actor: Actor, process_id: int) -> None:
+    process = get(tx, process_id)
+    unfinished = tx.maybe(sql.unfinished_job, _Id, id=process_id)
+    if unfinished:
+        raise Conflict(
+            f"Process {process.name} still has job {unfinished.id} to finish; cancel it first."
+        )
+    tx.run(sql.delete, id=process_id)
+    audit.record(tx, actor, "process.deleted", before=process, name=process.name)
+
+
+def _by_name(tx: Transaction, name: str) -> Process | None:
+    return tx.maybe(sql.list, Process, name_key=names.key(name), limit=1)

@@ -1,0 +1,51 @@
+-- name: insert
+INSERT INTO robots (name, name_key, machine_id, token_hash, token_hint, machine_info,
+                    agent_version, labels, created_at, updated_at)
+VALUES (:name, :name_key, :machine_id, :token_hash, :token_hint, :machine_info,
+        :agent_version, '[]', :now, :now)
+RETURNING id;
+
+-- name: by_name
+SELECT id, name, machine_id FROM robots WHERE name_key = :name_key AND deleted_at IS NULL;
+
+-- name: by_token
+-- Also by the token before: it dies when the new one is first used.
+SELECT id, name, machine_id, token_hash = :token_hash AS is_current,
+       previous_token_hash IS NOT NULL AS has_previous
+FROM robots
+WHERE (token_hash = :token_hash OR previous_token_hash = :token_hash) AND deleted_at IS NULL;
+
+-- name: renew_token
+UPDATE robots SET previous_token_hash = token_hash, token_hash = :token_hash,
+                  token_hint = :token_hint, machine_info = :machine_info,
+                  agent_version = :agent_version, updated_at = :now
+WHERE id = :id;
+
+-- name: forget_previous_token
+UPDATE robots SET previous_token_hash = NULL WHERE id = :id AND previous_token_hash IS NOT NULL;
+
+-- name: list
+SELECT r.id, r.name, r.last_heartbeat, r.machine_id, m.name AS machine_name, r.machine_info,
+       r.agent_version, r.created_at, r.updated_at,
+       CASE WHEN r.last_heartbeat > :online_since THEN 'online' ELSE 'offline' END AS status,
+       (SELECT j.id FROM jobs AS j WHERE j.robot_id = r.id AND j.status = 'running')
+           AS current_job_id
+FROM robots AS r LEFT JOIN machines AS m ON m.id = r.machine_id
+WHERE r.deleted_at IS NULL
+  AND r.id = :id                                  --? id
+  AND r.name_key LIKE :pattern ESCAPE '\'         --? pattern
+  AND r.last_heartbeat > :online_after            --? online_after
+  AND (r.last_heartbeat IS NULL OR r.last_heartbeat <= :offline_after)  --? offline_after
+  AND r.id < :before_id                           --? before_id
+ORDER BY r.id DESC
+LIMIT :limit;
+
+-- name: beat
+UPDATE robots SET last_heartbeat = :now WHERE id = :id;
+
+-- name: beat_and_tell
+UPDATE robots SET last_heartbeat = :now, machine_info = :machine_info WHERE id = :id;
+
+-- name: delete
+UPDATE robots SET deleted_at = :now, updated_at = :now, previous_token_hash = NULL
+WHERE id = :id AND deleted_at IS NULL;

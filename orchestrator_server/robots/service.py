@@ -1,0 +1,172 @@
+"""The verbs of a robot: be created or registered, be known by its token, beat."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from orchestrator_server import names
+from orchestrator_server.access import secrets
+from orchestrator_server.access.callers import Actor, RobotCaller
+from orchestrator_server.audit import service as audit
+from orchestrator_server.db import queries
+from orchestrator_server.db.rows import Json
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import AlreadyExists, Conflict, Unauthenticated
+from orchestrator_server.machines import service as machines
+from sdk.contract.audit import ActorType
+from sdk.contract.base import Page
+from sdk.contract.robots import Robot, RobotCreate, RobotCreated, RobotQuery, RobotStatus
+from sdk.contract.runner import RobotRegister, RobotRegistered
+
+sql = queries.load(__package__)
+
+_BAD_TOKEN = "This robot token is not valid; register the robot again."  # noqa: S105
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: int
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+    machine_id: int | None
+
+
+class _ByToken(_Named, frozen=True):
+    is_current: bool
+    has_previous: bool
+
+
+def create(
+    tx: Transaction, actor: Actor, wanted: RobotCreate, online_since: datetime
+) -> RobotCreated:
+    name = names.clean(wanted.name, what="robot")
+    if tx.maybe(sql.by_name, _Named, name_key=names.key(name)):
+        raise AlreadyExists(f"There is a robot {name} already.")
+    if wanted.machine_id is not None:
+        machines.get(tx, wanted.machine_id, online_since)
+    token = secrets.new("rbt")
+    robot_id = _insert(tx, name, wanted.machine_id, token)
+    robot = get(tx, robot_id, online_since)
+    audit.record(tx, actor, "robot.created", after=robot, name=name)
+    return RobotCreated(**msgspec.structs.asdict(robot), api_token=token.text)
+
+
+def register(
+    tx: Transaction, origin: Actor, wanted: RobotRegister, online_since: datetime
+) -> RobotRegistered:
+    """Make the robot, or give one that this machine owns a new token."""
+    machine_id = machines.id_of_key(tx, wanted.machine_key)
+    name = names.clean(wanted.name, what="robot")
+    info = wanted.machine_info or {}
+    token = secrets.new("rbt")
+    known = tx.maybe(sql.by_name, _Named, name_key=names.key(name))
+    if known is None:
+        robot_id = _insert(tx, name, machine_id, token, info, wanted.agent_version)
+    elif known.machine_id != machine_id:
+        raise Conflict(
+            f"The name {name} belongs to a robot of another machine; choose another name.",
+            kind="name-taken",
+        )
+    else:
+        robot_id = known.id
+        tx.run(
+            sql.renew_token,
+            id=robot_id,
+            token_hash=token.hash,
+            token_hint=token.hint,
+            machine_info=Json(info),
+            agent_version=wanted.agent_version,
+        )
+    machines.seen(tx, machine_id, wanted.machine_info)
+    actor = msgspec.structs.replace(origin, type=ActorType.ROBOT, name=name)
+    audit.record(tx, actor, "robot.registered", after=get(tx, robot_id, online_since), name=name)
+    return RobotRegistered(
+        robot_id=robot_id, api_token=token.text, name=name, machine_id=machine_id
+    )
+
+
+def by_token(tx: Transaction, token: str, origin: Actor) -> tuple[RobotCaller, bool]:
+    """The robot a token belongs to, and whether its token before must now be forgotten."""
+    if not secrets.is_well_formed(token, "rbt"):
+        raise Unauthenticated(_BAD_TOKEN)
+    found = tx.maybe(sql.by_token, _ByToken, token_hash=secrets.hash_of(token))
+    if found is None:
+        raise Unauthenticated(_BAD_TOKEN)
+    actor = msgspec.structs.replace(origin, type=ActorType.ROBOT, name=found.name)
+    caller = RobotCaller(id=found.id, name=found.name, machine_id=found.machine_id, actor=actor)
+    return caller, found.is_current and found.has_previous
+
+
+def forget_previous_token(tx: Transaction, robot_id: int) -> None:
+    tx.run(sql.forget_previous_token, id=robot_id)
+
+
+def get(tx: Transaction, robot_id: int, online_since: datetime) -> Robot:
+    missing = f"There is no robot {robot_id}."
+    return tx.one(sql.list, Robot, missing=missing, id=robot_id, online_since=online_since, limit=1)
+
+
+def list_robots(tx: Transaction, wanted: RobotQuery, online_since: datetime) -> Page[Robot]:
+    return tx.page(
+        sql.list,
+        Robot,
+        wanted,
+        pattern=names.pattern(wanted.search),
+        online_since=online_since,
+        online_after=online_since if wanted.status is RobotStatus.ONLINE else None,
+        offline_after=online_since if wanted.status is RobotStatus.OFFLINE else None,
+    )
+
+
+def delete(tx: Transaction, actor: Actor, robot_id: int, online_since: datetime) -> None:
+    robot = get(tx, robot_id, online_since)
+    if robot.current_job_id is not None:
+        raise Conflict(
+            f"Robot {robot.name} is running job {robot.current_job_id}; cancel the job first."
+        )
+    tx.run(sql.delete, id=robot_id)
+    audit.record(tx, actor, "robot.deleted", before=robot, name=robot.name)
+
+
+def vouch(tx: Transaction, actor: Actor, robot_id: int, online_since: datetime) -> Robot:
+    """An operator says that the robot is there; that renews no lease."""
+    before = get(tx, robot_id, online_since)
+    tx.run(sql.beat, id=robot_id)
+    robot = get(tx, robot_id, online_since)
+    audit.record(tx, actor, "robot.vouched_for", before=before, after=robot, name=robot.name)
+    return robot
+
+
+def beat(tx: Transaction, robot: RobotCaller, info: dict[str, Any] | None) -> None:
+    if info is None:
+        tx.run(sql.beat, id=robot.id)
+    else:
+        tx.run(sql.beat_and_tell, id=robot.id, machine_info=Json(info))
+    if robot.machine_id is not None:
+        machines.seen(tx, robot.machine_id, info)
+
+
+def _insert(
+    tx: Transaction,
+    name: str,
+    machine_id: int | None,
+    token: secrets.Secret,
+    info: dict[str, Any] | None = None,
+    agent_version: str | None = None,
+) -> int:
+    inserted = tx.one(
+        sql.insert,
+        _Id,
+        missing="The robot was not stored.",
+        name=name,
+        name_key=names.key(name),
+        machine_id=machine_id,
+        token_hash=token.hash,
+        token_hint=token.hint,
+        machine_info=Json(info or {}),
+        agent_version=agent_version,
+    )
+    return inserted.id

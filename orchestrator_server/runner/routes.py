@@ -1,0 +1,147 @@
+"""The robots' door: no rules and no SQL here, only calls to the services."""
+
+import asyncio
+
+from aiohttp import web
+
+from orchestrator_server.access.callers import JobCaller, RobotCaller
+from orchestrator_server.access.tokens import job_token
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import Conflict, Forbidden
+from orchestrator_server.http import bodies
+from orchestrator_server.http.identify import origin
+from orchestrator_server.http.keys import (
+    CLOCK,
+    DATABASE,
+    JOB_SETTINGS,
+    KEYS,
+    LOGS,
+    WAKEUPS,
+    online_since,
+)
+from orchestrator_server.http.routes import job_get, public_post, robot_post
+from orchestrator_server.jobs import attempts
+from orchestrator_server.robots import service as robots
+from sdk.contract.runner import (
+    AgentSettings,
+    Heartbeat,
+    HeartbeatAnswer,
+    JobAction,
+    JobReport,
+    LogAnswer,
+    LogChunk,
+    NextJob,
+    NextJobAnswer,
+    ReportAnswer,
+    RobotRegister,
+    RobotRegistered,
+    RunningJob,
+)
+from sdk.contract.settings import JobSettings
+
+LOG_CHUNK_BYTES = 256 * 1024
+
+
+async def register_robot(request: web.Request, wanted: RobotRegister) -> RobotRegistered:
+    """Register a robot with its machine's key; a robot of that machine gets a new token."""
+    since = online_since(request)
+    return await request.app[DATABASE].write(robots.register, origin(request), wanted, since)
+
+
+async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -> HeartbeatAnswer:
+    """Say "I am here": renews the leases of the jobs named, and answers what to do with each."""
+    _must_mean_itself(robot, beat.robot_id)
+    settings = request.app[JOB_SETTINGS]
+    actions = await request.app[DATABASE].write(_beat, robot, beat, settings)
+    return HeartbeatAnswer(
+        jobs=actions,
+        lease_seconds=settings.lease_seconds,
+        server_time=request.app[CLOCK](),
+        settings=AgentSettings(
+            heartbeat_seconds=settings.heartbeat_seconds,
+            cancel_grace_seconds=settings.cancel_grace_seconds,
+        ),
+    )
+
+
+async def next_job(request: web.Request, robot: RobotCaller, wanted: NextJob) -> NextJobAnswer:
+    """Claim the next job, or the current one again; waits for one up to `wait_seconds`."""
+    _must_mean_itself(robot, wanted.robot_id)
+    wakeups, loop = request.app[WAKEUPS], asyncio.get_running_loop()
+    deadline = loop.time() + wanted.wait_seconds
+    while True:
+        answer = await _claim(request, robot, wanted)
+        left = deadline - loop.time()
+        if answer.job or answer.key_used or left <= 0 or wakeups.closed:
+            return answer
+        await wakeups.wait(robot.id, left)
+        if request.transport is None or request.transport.is_closing():
+            wakeups.wake_one()  # nobody is there any more; the job is for somebody else
+            return answer
+
+
+async def update_job(
+    request: web.Request, robot: RobotCaller, job_id: int, report: JobReport
+) -> ReportAnswer:
+    """Report how an attempt ended. The first report counts; the same again is answered the same."""
+    database = request.app[DATABASE]
+    if report.logs is not None:  # sent whole, from byte 0 on, so that repeating it is harmless
+        attempt = await database.read(attempts.writer_of, robot, job_id, report.attempt)
+        await request.app[LOGS].append(job_id, attempt, 0, report.logs.encode())
+    try:
+        return await database.write(attempts.report, robot, job_id, report)
+    except Conflict as refusal:
+        if refusal.kind in ("stale-attempt", "job-canceled"):
+            await database.write(attempts.keep_late, robot, job_id, report)
+        raise
+
+
+async def append_log(
+    request: web.Request, robot: RobotCaller, job_id: int, wanted: LogChunk
+) -> LogAnswer:
+    """Append raw bytes to the log of an attempt, at a byte offset; what is there is ignored."""
+    await request.app[DATABASE].read(attempts.writer_of, robot, job_id, wanted.attempt)
+    chunk = await bodies.read(request, LOG_CHUNK_BYTES)
+    return await request.app[LOGS].append(job_id, wanted.attempt, wanted.offset, chunk)
+
+
+async def running_job(request: web.Request, job: JobCaller) -> RunningJob:
+    """What a script may know of its own job, while it runs."""
+    return await request.app[DATABASE].read(attempts.running, job)
+
+
+async def _claim(request: web.Request, robot: RobotCaller, wanted: NextJob) -> NextJobAnswer:
+    keys = request.app[KEYS]
+    settings = request.app[JOB_SETTINGS]
+
+    def token(job_id: int, attempt: int) -> str:
+        return job_token(keys, job_id, attempt)
+
+    return await request.app[DATABASE].write(attempts.claim, robot, wanted, settings, token)
+
+
+def _beat(
+    tx: Transaction, robot: RobotCaller, beat: Heartbeat, settings: JobSettings
+) -> list[JobAction]:
+    robots.beat(tx, robot, beat.machine_info)
+    return attempts.beat(tx, robot, beat.jobs, settings)
+
+
+def _must_mean_itself(robot: RobotCaller, robot_id: int | None) -> None:
+    if robot_id is not None and robot_id != robot.id:
+        raise Forbidden(f"This token is robot {robot.id}'s, not robot {robot_id}'s.")
+
+
+ROUTES = [
+    public_post("/api/runner/register-robot", register_robot),
+    robot_post("/api/runner/heartbeat", heartbeat),
+    robot_post("/api/runner/next-job", next_job),
+    robot_post("/api/runner/jobs/{job_id}/update", update_job),
+    robot_post(
+        "/api/runner/jobs/{job_id}/logs",
+        append_log,
+        media_types=("application/octet-stream",),
+        limit_bytes=LOG_CHUNK_BYTES,
+    ),
+    job_get("/api/runtime/job", running_job),
+]

@@ -1,0 +1,112 @@
+"""What an operator tells the agent, checked before anything starts."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from robot_agent.exits import AgentExit, Status
+
+CONFIG_VARIABLE = "RUNWRIGHT_CONFIG"
+KEY_VARIABLE = "RUNWRIGHT_MACHINE_KEY"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Each field is an option, a variable RUNWRIGHT_<FIELD> and a key in the TOML file."""
+
+    url: str
+    name: Annotated[str, Meta(min_length=1, max_length=240)]
+    machine_key_file: Path | None = None
+    robots: Annotated[int, Meta(ge=1, le=100)] = 1
+    data: Path
+
+    @property
+    def robot_names(self) -> list[str]:
+        if self.robots == 1:
+            return [self.name]
+        return [f"{self.name}-{number}" for number in range(1, self.robots + 1)]
+
+
+def load(
+    options: Mapping[str, str | None], environment: Mapping[str, str], default_name: str
+) -> Config:
+    """The command line wins over the environment, which wins over the file."""
+    file = options.get("config") or environment.get(CONFIG_VARIABLE)
+    settings: dict[str, object] = {
+        "name": default_name,
+        "data": platformdirs.user_data_dir("runwright-agent", appauthor=False),
+    }
+    settings |= _read_toml(Path(file)) if file else {}
+    for field in Config.__struct_fields__:
+        if value := options.get(field) or environment.get(f"RUNWRIGHT_{field.upper()}"):
+            settings[field] = value
+    if "url" not in settings:
+        raise _wrong("The address of the server is missing: give --url or set RUNWRIGHT_URL.")
+    try:
+        config = msgspec.convert(settings, Config, strict=False, dec_hook=_as_path)
+    except msgspec.ValidationError as error:
+        raise _wrong(f"The configuration does not fit: {error}.") from error
+    return msgspec.structs.replace(config, url=_checked_url(config.url))
+
+
+def read_machine_key(config: Config, environment: Mapping[str, str]) -> str:
+    """The key is not part of Config, which may be printed; and no option, which `ps` shows."""
+    if config.machine_key_file is None:
+        key = environment.get(KEY_VARIABLE, "")
+        where = KEY_VARIABLE
+    else:
+        key = _read_text(config.machine_key_file)
+        where = str(config.machine_key_file)
+    key = key.strip()
+    if not key:
+        raise _wrong(
+            f"There is no machine key in {where}: give --machine-key-file or set {KEY_VARIABLE}."
+        )
+    return key
+
+
+def _read_toml(file: Path) -> dict[str, object]:
+    try:
+        settings = tomllib.loads(_read_text(file))
+    except tomllib.TOMLDecodeError as error:
+        raise _wrong(f"{file} is not TOML: {error}.") from error
+    unknown = sorted(settings.keys() - set(Config.__struct_fields__))
+    if unknown:
+        raise _wrong(f"{file} has a key that means nothing here: {', '.join(unknown)}.")
+    return settings
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(f"{file} cannot be read: {error}.") from error
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.username is None and parts.port != 0
+    except ValueError as error:
+        raise _wrong(f"The address of the server cannot be read: {error}.") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _wrong("The address of the server must begin with http:// or https:// and a host.")
+    if not is_plain or parts.query or parts.fragment:
+        raise _wrong("The address of the server is a plain one: no user, password, ? or #.")
+    return url.rstrip("/")
+
+
+def _as_path(kind: type, value: object) -> Path:
+    """msgspec leaves Path, the one type here that it does not know, to us."""
+    if kind is not Path or not isinstance(value, str):
+        raise ValueError("Expected a path")
+    return Path(value).expanduser()
+
+
+def _wrong(message: str) -> AgentExit:
+    return AgentExit(Status.CONFIG, message)

@@ -1,0 +1,45 @@
+"""The environment of a script: built from a list, so that no secret of the agent is in it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sdk.contract.runner import Assignment
+
+PASSED_ON = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "TEMP", "TMP"),
+        *("SYSTEMROOT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "USERNAME"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "VIRTUAL_ENV"),
+    }
+)
+RESULT_VARIABLE = "RUNWRIGHT_RESULT"
+
+
+def child_environment(
+    own: Mapping[str, str], assignment: Assignment, folder: Path, url: str
+) -> dict[str, str]:
+    passed_on = {name: value for name, value in own.items() if _is_passed_on(name)}
+    return passed_on | {
+        "PYTHONUNBUFFERED": "1",  # else what a killed script printed is lost
+        "PYTHONIOENCODING": "utf-8",
+        "RUNWRIGHT_PARAMETERS": str(folder / "parameters.json"),
+        RESULT_VARIABLE: str(folder / "result.json"),
+        "RUNWRIGHT_PROGRESS": str(folder / "progress.json"),
+        "RUNWRIGHT_JOB_ID": str(assignment.id),
+        "RUNWRIGHT_ATTEMPT": str(assignment.attempt),
+        "RUNWRIGHT_IDEMPOTENCY_KEY": f"runwright-job-{assignment.id}",
+        "RUNWRIGHT_FENCE": f"{assignment.id}.{assignment.attempt}",
+        "RUNWRIGHT_URL": url,
+        "RUNWRIGHT_JOB_TOKEN": assignment.job_token,
+    }
+
+
+def mark_of(folder: Path) -> str:
+    """What the environment of every process that works in or below `folder` begins with."""
+    return f"{RESULT_VARIABLE}={folder}{os.sep}"
+
+
+def _is_passed_on(name: str) -> bool:
+    # Proxies are also written in lower case, and Windows does not care.
+    return name.upper() in PASSED_ON or name.startswith("LC_")

@@ -1,0 +1,107 @@
+"""Say "I am here"; hear which job to stop."""
+
+import asyncio
+import logging
+import random
+
+from robot_agent.clock import now
+from robot_agent.link import Link
+from robot_agent.running import RunningJob
+from sdk.contract.jobs import Reason
+from sdk.contract.runner import AgentSettings, Heartbeat, HeartbeatAnswer, JobAction
+from sdk.errors import Refused
+from sdk.retry import WORTH_REPEATING, pause_seconds
+
+JITTER = 0.2  # so that robots started together do not beat together
+PROGRESS_SECONDS = 1.0  # how often news of progress may hurry a beat
+FENCE_STOP_SECONDS = 40.0  # the server's lease is 60: be gone before the job is somebody else's
+FENCE_KILL_SECONDS = 50.0
+FENCE_LOOK_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+_dice = random.SystemRandom()
+
+
+class Heart:
+    """Beats for one robot and its job, if it has one; also notices when nobody hears it."""
+
+    def __init__(self, link: Link) -> None:
+        self.running: RunningJob | None = None
+        self.settings = AgentSettings()
+        self._link = link
+        self._heard_at = now()  # when the last acknowledged beat was sent
+        self._failures = 0
+
+    async def beat_for_ever(self) -> None:
+        while True:
+            try:
+                await self.beat()
+                self._note_success()
+            except (*WORTH_REPEATING, Refused) as error:
+                self._note_failure(error)
+            await self._wait()
+
+    async def fence_for_ever(self) -> None:
+        """Stop the job while it is certainly still ours, when no beat gets through."""
+        while True:
+            await asyncio.sleep(FENCE_LOOK_SECONDS)
+            if self.running is not None:
+                self._fence(self.running)
+
+    async def beat(self) -> None:
+        """Beat once and do what the answer says; raises what the connection raises."""
+        job, sent_at = self.running, now()
+        beat = Heartbeat(robot_id=self._link.robot_id, jobs=[job.beat()] if job else [])
+        answer = await self._link.once(lambda client: client.beat(beat))
+        self._heard_at = max(self._heard_at, sent_at)
+        self.settings = answer.settings
+        if job is not None:
+            _obey(job, answer)
+
+    def _fence(self, job: RunningJob) -> None:
+        silent_seconds = now() - max(self._heard_at, job.since)
+        if silent_seconds >= FENCE_KILL_SECONDS and not job.order.at_once.is_set():
+            log.error("No beat acknowledged for %.0f s: killing %s.", silent_seconds, job)
+            job.order.kill(Reason.ROBOT_LOST)
+        elif silent_seconds >= FENCE_STOP_SECONDS and not job.order.given.is_set():
+            log.error("No beat acknowledged for %.0f s: stopping %s.", silent_seconds, job)
+            job.order.stop(Reason.ROBOT_LOST)
+
+    async def _wait(self) -> None:
+        seconds: float = self.settings.heartbeat_seconds
+        if self._failures:  # sooner than usual: each lost beat brings the fence nearer
+            seconds = min(seconds, pause_seconds(self._failures, None, 1.0, seconds))
+        due = now() + seconds * _dice.uniform(1 - JITTER, 1 + JITTER)
+        while (left := due - now()) > 0:
+            await asyncio.sleep(min(left, PROGRESS_SECONDS))
+            if self.running is not None and self.running.has_new_progress():
+                return
+
+    def _note_failure(self, error: Exception) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            log.warning("A beat of robot %s was not acknowledged: %s", self._link.name, error)
+
+    def _note_success(self) -> None:
+        if self._failures:
+            log.info("The beats of robot %s are acknowledged again.", self._link.name)
+        self._failures = 0
+
+
+def _obey(job: RunningJob, answer: HeartbeatAnswer) -> None:
+    for action in answer.jobs:
+        # Matched by attempt too: the answer may be about an earlier try of the same job.
+        if (action.id, action.attempt) == (job.assignment.id, job.assignment.attempt):
+            _act(job, action)
+
+
+def _act(job: RunningJob, action: JobAction) -> None:
+    if action.action != "continue" and not job.order.given.is_set():
+        log.info("The server says %s to %s.", action.action, job)
+    match action.action:
+        case "stop":
+            job.order.stop(Reason.CANCELED_BY_USER)
+        case "kill":
+            job.order.kill(Reason.CANCELED_BY_USER)
+        case "forget":
+            job.order.kill(Reason.ROBOT_LOST)

@@ -1,0 +1,96 @@
+"""A robot's connection to the server: registers it, and again when its token is refused."""
+
+import asyncio
+import logging
+import platform
+from collections.abc import Awaitable, Callable
+from importlib import metadata
+from typing import Any, TypeVar
+
+from robot_agent.exits import AgentExit, Status
+from sdk import robot_client
+from sdk.contract.runner import RobotRegister
+from sdk.errors import Conflict, Forbidden, Refused, Unauthenticated
+from sdk.retry import until_answered
+from sdk.robot_client import RobotClient
+from sdk.transport import Transport
+
+T = TypeVar("T")
+
+AGAIN_SECONDS = 1.0  # a server that refuses each new token must not be flooded
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    def __init__(self, transport: Transport, name: str, machine_key: str, instance: str) -> None:
+        self.name = name
+        self.instance = instance
+        self.robot_id = 0  # until it is registered
+        self._transport = transport
+        self._machine_key = machine_key
+        self._client: RobotClient | None = None
+        self._registering = asyncio.Lock()
+
+    async def register(self, stop: asyncio.Event | None = None) -> None:
+        request = RobotRegister(
+            name=self.name,
+            machine_key=self._machine_key,
+            machine_info=_machine_info(),
+            agent_version=metadata.version("runwright"),
+            agent_instance=self.instance,
+        )
+        try:
+            registered = await until_answered(
+                lambda: robot_client.register(self._transport, request), stop=stop
+            )
+        except Refused as refusal:
+            raise _final(self.name, refusal) from refusal
+        self.robot_id = registered.robot_id
+        self._client = RobotClient(self._transport, registered.api_token)
+        log.info("Robot %s is registered as number %d.", self.name, self.robot_id)
+
+    async def once(self, call: Callable[[RobotClient], Awaitable[T]]) -> T:
+        """Ask one time, or again with a new token if the old one no longer counts."""
+        while True:
+            client = self._client
+            if client is None:
+                raise RuntimeError(f"Robot {self.name} is not registered yet.")
+            try:
+                return await call(client)
+            except Unauthenticated:
+                await self._register_again(client)
+
+    async def answered(
+        self, call: Callable[[RobotClient], Awaitable[T]], stop: asyncio.Event | None = None
+    ) -> T:
+        return await until_answered(lambda: self.once(call), stop=stop)
+
+    async def _register_again(self, refused: RobotClient) -> None:
+        async with self._registering:
+            if self._client is not refused:
+                return  # another loop of this robot was faster
+            log.warning("The token of robot %s is no longer known.", self.name)
+            await asyncio.sleep(AGAIN_SECONDS)
+            await self.register()
+
+
+def _final(name: str, refusal: Refused) -> AgentExit:
+    match refusal:
+        case Unauthenticated() | Forbidden():
+            return AgentExit(
+                Status.KEY_REFUSED, f"The server does not accept the machine key: {refusal}"
+            )
+        case Conflict():
+            return AgentExit(Status.NAME_IN_USE, f"Robot {name} cannot register: {refusal}")
+    return AgentExit(Status.CONFIG, f"The server does not accept robot {name}: {refusal}")
+
+
+def _machine_info() -> dict[str, Any]:
+    return {
+        "hostname": platform.node(),
+        "system": platform.system(),
+        "release": platform.release(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,81 @@
+"""What to tell the server about a script that has ended. Pure, but for reading the result."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from robot_agent.process import Ended, Exit
+from sdk.contract.jobs import Reason
+from sdk.contract.runner import JobReport
+
+RESULT_BYTES = 1024 * 1024
+
+SENTENCES = {
+    Reason.CANCELED_BY_USER: "The job was canceled.",
+    Reason.OPERATOR: "The agent was told to stop at once, so it stopped the job.",
+    Reason.ROBOT_LOST: "The robot lost touch with the server, so it stopped the job.",
+}
+
+
+class BadResult(Exception):
+    """The script wrote a result that cannot be sent."""
+
+
+def report_for(exit: Exit, stopped_for: Reason | None, time_limit: float | None) -> JobReport:
+    """The report without a result, which only a completed job has."""
+    match exit.ended:
+        case Ended.STOPPED:
+            reason = stopped_for or Reason.OPERATOR
+            return failed(reason, SENTENCES[reason])
+        case Ended.TIMED_OUT:
+            message = f"The script ran past its time limit of {time_limit or 0:g} seconds."
+            return failed(Reason.SCRIPT_TIMEOUT, message)
+        case Ended.BY_ITSELF if exit.code == 0:
+            return JobReport(status="completed", started="yes")
+    return failed(Reason.SCRIPT_FAILED, _exit_sentence(exit.code))
+
+
+def with_result(report: JobReport, file: Path) -> JobReport:
+    if report.status != "completed":
+        return report
+    try:
+        return msgspec.structs.replace(report, result=_read_result(file))
+    except BadResult as error:
+        return failed(Reason.SCRIPT_FAILED, str(error))
+
+
+def failed(reason: Reason, message: str) -> JobReport:
+    return JobReport(status="failed", reason=reason, error_message=message, started="yes")
+
+
+def stopped_before_start(reason: Reason | None) -> JobReport:
+    why = reason or Reason.OPERATOR
+    message = f"{SENTENCES[why]} Its script had not started."
+    return JobReport(status="failed", reason=why, error_message=message, started="no")
+
+
+def _exit_sentence(code: int) -> str:
+    if code >= 0:
+        return f"The script exited with status {code}."
+    try:
+        return f"The script was ended by {signal.Signals(-code).name}."
+    except ValueError:  # a real-time signal, or one this Python does not know
+        return f"The script was ended by signal {-code}."
+
+
+def _read_result(file: Path) -> Any:
+    try:
+        with file.open("rb") as content:
+            text = content.read(RESULT_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadResult(f"The result of the script cannot be read: {error.strerror}.") from error
+    if len(text) > RESULT_BYTES:
+        raise BadResult(f"The result of the script is larger than {RESULT_BYTES} bytes.")
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadResult(f"The result of the script is not JSON: {error}.") from error

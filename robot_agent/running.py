@@ -1,0 +1,52 @@
+"""The job a robot has at the moment, as its loops see it."""
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from robot_agent.clock import now
+from robot_agent.process import StopOrder
+from sdk.contract.jobs import Progress
+from sdk.contract.runner import Assignment, JobBeat
+
+log = logging.getLogger(__name__)
+
+
+class RunningJob:
+    def __init__(self, assignment: Assignment, folder: Path) -> None:
+        self.assignment = assignment
+        self.folder = folder
+        self.order = StopOrder()
+        self.phase = "preparing"  # then "running", then "reporting"
+        self.since = now()
+        self._progress: Progress | None = None
+        self._progress_seen: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return f"job {self.assignment.id} (attempt {self.assignment.attempt})"
+
+    def beat(self) -> JobBeat:
+        return JobBeat(
+            id=self.assignment.id,
+            attempt=self.assignment.attempt,
+            phase=self.phase,
+            progress=self._progress,
+        )
+
+    def has_new_progress(self) -> bool:
+        """Read what the script says about its progress, if it has said something since."""
+        file = self.folder / "progress.json"
+        try:
+            state = file.stat()
+            seen = (state.st_mtime_ns, state.st_ino)
+            if seen == self._progress_seen:
+                return False
+            self._progress_seen = seen
+            self._progress = msgspec.json.decode(file.read_bytes()[:4096], type=Progress)
+        except FileNotFoundError:
+            return False
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.debug("The progress of %s cannot be read: %s", self, error)
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""The command line of developers: `sdk`, one file per command."""

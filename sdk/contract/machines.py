@@ -1,0 +1,42 @@
+"""Machines on the wire: the hosts that robots live on."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sdk.contract.base import ListQuery, Name, Request, Resource, Search
+
+
+class MachineMode(StrEnum):
+    RUNNER = "runner"  # unattended: its agent registers robots with the machine's key
+    AGENT = "agent"  # a developer's own
+
+
+class MachineStatus(StrEnum):
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+
+
+class MachineCreate(Request, frozen=True, kw_only=True):
+    name: Name
+    mode: MachineMode = MachineMode.RUNNER
+
+
+class MachineQuery(ListQuery, frozen=True, kw_only=True):
+    search: Search | None = None
+
+
+class Machine(Resource, frozen=True, kw_only=True):
+    id: int
+    name: str
+    mode: MachineMode
+    status: MachineStatus
+    last_seen_at: datetime | None = None
+    robot_count: int = 0
+    info: dict[str, Any] = {}
+    created_at: datetime
+    updated_at: datetime
+
+
+class MachineCreated(Machine, frozen=True, kw_only=True):
+    machine_key: str | None = None  # shown this once; the server keeps a hash

@@ -1,0 +1,141 @@
+"""What robots and the server tell each other."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from sdk.contract.base import Id, Name, Query, Request, Resource, Text
+from sdk.contract.jobs import JobStatus, Progress, Reason
+
+ClaimKey = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+Instance = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Action = Literal["continue", "stop", "kill", "forget"]
+
+
+class RobotRegister(Request, frozen=True, kw_only=True):
+    name: Name
+    machine_key: Annotated[str, Meta(max_length=200)] | None = None
+    machine_info: dict[str, Any] | None = None
+    machine_signature: Text | None = None
+    machine_name: Name | None = None
+    agent_version: Annotated[str, Meta(max_length=64)] | None = None
+    agent_instance: Instance | None = None
+
+
+class RobotRegistered(Resource, frozen=True, kw_only=True):
+    robot_id: int
+    api_token: str
+    name: str
+    machine_id: int
+
+
+class JobBeat(Request, frozen=True, kw_only=True):
+    id: Id
+    attempt: Attempt
+    phase: Annotated[str, Meta(max_length=32)] | None = None
+    progress: Progress | None = None
+
+
+class Heartbeat(Request, frozen=True, kw_only=True):
+    robot_id: Id | None = None
+    machine_info: dict[str, Any] | None = None
+    jobs: Annotated[list[JobBeat], Meta(max_length=100)] | None = None
+
+
+class JobAction(Resource, frozen=True, kw_only=True):
+    id: int
+    attempt: int
+    action: Action
+
+
+class AgentSettings(Resource, frozen=True, kw_only=True):
+    heartbeat_seconds: int = 10
+    cancel_grace_seconds: int = 10
+
+
+class HeartbeatAnswer(Resource, frozen=True, kw_only=True):
+    status: str = "ok"
+    jobs: list[JobAction] = []
+    lease_seconds: int
+    server_time: datetime
+    settings: AgentSettings
+
+
+class NextJob(Request, frozen=True, kw_only=True):
+    robot_id: Id | None = None
+    claim_key: ClaimKey | None = None
+    agent_instance: Instance | None = None
+    wait_seconds: Annotated[float, Meta(ge=0, le=25)] = 0
+
+
+class AssignedProcess(Resource, frozen=True, kw_only=True):
+    id: int
+    name: str
+    script_path: str
+    package_id: int
+    version: int
+
+
+class AssignedPackage(Resource, frozen=True, kw_only=True):
+    id: int
+    name: str
+    version: str
+    sha256: str
+    size_bytes: int
+
+
+class Assignment(Resource, frozen=True, kw_only=True):
+    """One attempt of a job, granted to one robot. `(id, attempt)` is the fencing token."""
+
+    id: int
+    status: JobStatus
+    attempt: int
+    claim_key: str | None = None  # the key this attempt was granted to
+    parameters: dict[str, Any] = {}
+    process: AssignedProcess
+    package: AssignedPackage
+    timeout_seconds: int | None = None
+    lease_seconds: int
+    redelivered: bool = False
+    job_token: str
+
+
+class NextJobAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):
+    job: Assignment | None
+    key_used: bool = False
+
+
+class JobReport(Request, frozen=True, kw_only=True):
+    status: Literal["completed", "failed"]
+    result: Any = None
+    error_message: Annotated[str, Meta(max_length=16384)] | None = None
+    logs: str | None = None
+    attempt: Attempt | None = None
+    reason: Reason | None = None
+    started: Literal["no", "yes", "unknown"] | None = None
+
+
+class ReportAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):
+    status: str
+    already: bool = False
+
+
+class LogChunk(Query, frozen=True, kw_only=True):
+    attempt: Attempt
+    offset: Annotated[int, Meta(ge=0, le=2**62)]
+
+
+class LogAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):
+    next_offset: int
+    truncated: bool = False
+
+
+class RunningJob(Resource, frozen=True, kw_only=True):
+    """What a script may know of its own job, by its job token."""
+
+    id: int
+    attempt: int
+    process_name: str
+    status: JobStatus

@@ -1,0 +1,132 @@
+"""Builds the archive of a package, the same bytes from the same files.
+
+Order, times, modes and the system's mark are fixed, whoever packs and wherever. Compression is
+zlib's: archives from machines with different zlib libraries unpack alike, but may differ.
+"""
+
+import os
+import re
+import stat
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
+LEFT_OUT = frozenset({".env", ".git", "__pycache__", "dist", "venv"})
+LEFT_OUT_BY_PATTERN = (".env.*", "*.pyc")
+EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip file can express
+UNIX = 3
+COMPRESSION_LEVEL = 6
+
+
+class CannotPack(Exception):
+    """The folder does not make a package; the message says why."""
+
+
+def pack(
+    folder: Path, destination: Path, *, name: str | None = None, version: str | None = None
+) -> Path:
+    """Build `<name>_<version>.zip` in `destination` and return its path.
+
+    Name and version come from `pyproject.toml` unless given.
+    """
+    if not folder.is_dir():
+        raise CannotPack(f"{folder} is not a folder.")
+    if name is None or version is None:
+        project = _project(folder)
+        name = _text(project, "name") if name is None else name
+        version = _text(project, "version") if version is None else version
+    _check(name, version)
+    files = _files_to_pack(folder, destination, name)
+    destination.mkdir(parents=True, exist_ok=True)
+    archive = destination / f"{name}_{version}.zip"
+    _write(archive, files)
+    return archive
+
+
+def _project(folder: Path) -> dict[str, object]:
+    path = folder / "pyproject.toml"
+    if not path.is_file():
+        raise CannotPack(f"{folder} has no pyproject.toml, so name and version must be given.")
+    try:
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project")
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise CannotPack(f"{path} cannot be read: {error}.") from error
+    if not isinstance(project, dict):
+        raise CannotPack(f"{path} has no [project].")
+    return project
+
+
+def _text(project: dict[str, object], key: str) -> str:
+    value = project.get(key)
+    if not isinstance(value, str):
+        raise CannotPack(f"pyproject.toml must have a {key} in [project], and it must be a text.")
+    return value
+
+
+def _check(name: str, version: str) -> None:
+    if not NAME.fullmatch(name):
+        raise CannotPack(
+            f"{name!r} is not a name for a package: letters, digits, _ and -, at most 100, "
+            "beginning with a letter or a digit."
+        )
+    if not VERSION.fullmatch(version):
+        raise CannotPack(f"{version!r} is not a version: three numbers are needed, like 1.0.0.")
+
+
+def _files_to_pack(folder: Path, destination: Path, name: str) -> dict[str, Path]:
+    """Each file by its name in the archive, in the archive's order."""
+    target = destination.resolve()
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in _walk(folder)
+        # What was packed before must not be packed again when `destination` is in `folder`.
+        if not (path.match(f"{name}_*.zip") and path.parent.resolve() == target)
+    }
+    if not any(path.endswith(".py") for path in files):
+        raise CannotPack(f"{folder} has no .py file, so there is nothing to run.")
+    return dict(sorted(files.items()))  # by text: a sorted Path ignores case on Windows
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if _is_left_out(path):
+            continue
+        if path.is_symlink():
+            raise CannotPack(f"{path} is a symbolic link; a package holds files and folders only.")
+        if path.is_dir():
+            yield from _walk(path)
+        elif path.is_file():
+            yield path
+        else:
+            raise CannotPack(f"{path} is neither a file nor a folder.")
+
+
+def _is_left_out(path: Path) -> bool:
+    if path.name in LEFT_OUT or any(path.match(pattern) for pattern in LEFT_OUT_BY_PATTERN):
+        return True
+    return path.name.startswith(".") and path.is_dir()
+
+
+def _write(archive: Path, files: dict[str, Path]) -> None:
+    # Beside the archive and then in its place, so that no half of it is ever uploaded.
+    partial = archive.with_name(f".{archive.name}.{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(partial, "w") as file:
+            for name, path in files.items():
+                _add(file, name, path)
+        partial.replace(archive)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    entry = zipfile.ZipInfo(name, EARLIEST)
+    entry.create_system = UNIX  # on Windows it would say so, and be other bytes
+    entry.external_attr = (stat.S_IFREG | 0o644) << 16
+    try:
+        archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
+    except UnicodeEncodeError as error:
+        raise CannotPack(f"The name {name!r} cannot be written in Unicode.") from error

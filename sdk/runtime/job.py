@@ -1,0 +1,119 @@
+"""The job a script runs as: its parameters, its progress, its result.
+
+Script and robot meet in files whose paths are in the environment: nothing to connect to, and
+what is written survives a crash of either. Without those variables, on a developer's machine,
+everything works and leaves nothing behind.
+"""
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+TYPE_CHECKING = False  # importing `typing` for it would cost each script some milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+MESSAGE_CHARACTERS = 200
+
+
+class Job:
+    """What a script knows about the job it runs as, and what it tells about it."""
+
+    def __init__(self) -> None:
+        self._parameters: dict[str, Any] | None = None
+        self._result: Any = None
+        # Outside a robot each run is a job of its own, so that two are not taken for one.
+        self._local_key = f"local-{os.urandom(8).hex()}"
+
+    @property
+    def id(self) -> int:
+        """The number of the job; 0 outside a robot."""
+        return int(os.environ.get("RUNWRIGHT_JOB_ID") or 0)
+
+    @property
+    def attempt(self) -> int:
+        """1 at the first try, 2 at the second."""
+        return int(os.environ.get("RUNWRIGHT_ATTEMPT") or 1)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same at every attempt of a job: hand it to an API that must not act twice."""
+        return os.environ.get("RUNWRIGHT_IDEMPOTENCY_KEY") or self._local_key
+
+    @property
+    def parameters(self) -> "dict[str, Any]":
+        """What the job was created with; {} outside a robot."""
+        if self._parameters is None:
+            self._parameters = _read_parameters(os.environ.get("RUNWRIGHT_PARAMETERS"))
+        return self._parameters
+
+    @property
+    def result(self) -> "Any":
+        """What was set last; None before."""
+        return self._result
+
+    @result.setter
+    def result(self, value: "Any") -> None:
+        """Hand over the result as it is now; a later change inside the value is not seen."""
+        text = _as_json(value)
+        if path := os.environ.get("RUNWRIGHT_RESULT"):
+            _write(path, text)
+        self._result = value
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Say how much is done, from 0 to 1, and what is being done."""
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"Progress is a fraction from 0 to 1, not {fraction}.")
+        message = message[:MESSAGE_CHARACTERS]
+        if path := os.environ.get("RUNWRIGHT_PROGRESS"):
+            _write_progress(path, float(fraction), message)
+        else:
+            print(f"{fraction:.0%} {' '.join(message.split())}".rstrip(), file=sys.stderr)
+
+
+def _read_parameters(path: str | None) -> "dict[str, Any]":
+    if not path:
+        return {}
+    parameters = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(parameters, dict):
+        kind = type(parameters).__name__
+        raise ValueError(f"The parameters of a job are a JSON object, and {path} holds a {kind}.")
+    return parameters
+
+
+def _as_json(value: "Any") -> str:
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()  # half a surrogate pair passes json.dumps, and no reader accepts it
+    except TypeError as error:
+        raise TypeError(f"The result of a job must be JSON, and this is not: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"The result of a job must be JSON, and this is not: {error}.") from error
+    return text
+
+
+def _write_progress(path: str, fraction: float, message: str) -> None:
+    # A file name in a message may be undecodable; that must not end a job.
+    message = message.encode("utf-8", "replace").decode()
+    try:
+        _write(path, json.dumps({"fraction": fraction, "message": message}, ensure_ascii=False))
+    except OSError as error:
+        # The work matters more than the bar that shows it. On Windows, replacing a file
+        # fails while the robot reads it; the next call makes up for that.
+        print(f"Progress could not be written: {error}", file=sys.stderr)
+
+
+def _write(path: str, text: str) -> None:
+    """Replace the file in one step, so that its reader never sees half of it."""
+    # Named for its writer: threads and child processes of a script may write at the same time.
+    temporary = Path(f"{path}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+job = Job()

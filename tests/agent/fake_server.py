@@ -1,0 +1,161 @@
+"""A server of a few lines: hands out the jobs it is given and notes what it is told."""
+
+import asyncio
+import hashlib
+import io
+import json
+import zipfile
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+LIMIT_SECONDS = 15
+
+
+def a_package(source, name="main.py"):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr(name, source)
+    return archive.getvalue()
+
+
+class FakeServer:
+    def __init__(self):
+        self.packages, self.waiting, self.owned = {}, [], None
+        self.claims, self.beats, self.reports, self.registered = [], [], [], []
+        self.claim_keys, self.log = [], b""
+        self.tokens, self.actions = set(), {}
+        self.failures = {}  # what, by path ending, to answer instead, in order
+        self.after_claim = []  # "lose" drops the answer after the job is granted
+        self.changed = asyncio.Condition()
+        self.url = ""
+
+    def give(self, source, **changes):
+        content = changes.pop("content", None) or a_package(source)
+        number = len(self.packages) + 1
+        self.packages[number] = content
+        sha256 = changes.pop("sha256", hashlib.sha256(content).hexdigest())
+        job = {
+            "id": number, "status": "running", "attempt": 1, "parameters": {}, "lease_seconds": 60,
+            "process": {"id": 1, "name": "p", "script_path": "main.py", "package_id": number,
+                        "version": 1},
+            "package": {"id": number, "name": "p", "version": "1.0.0", "sha256": sha256,
+                        "size_bytes": len(content)},
+            "job_token": "job-token", **changes,
+        }  # fmt: skip
+        self.waiting.append(job)
+        return number
+
+    async def until(self, condition):
+        async with asyncio.timeout(LIMIT_SECONDS), self.changed:
+            await self.changed.wait_for(condition)
+
+    async def note(self, where=None, what=None):
+        async with self.changed:
+            if where is not None:
+                where.append(what)
+            self.changed.notify_all()
+
+    async def register(self, request):
+        body = await request.json()
+        if body["machine_key"] != "good-key":
+            return problem(401, "The machine key is not known.")
+        self.tokens = {f"robot-token-{len(self.registered)}"}
+        await self.note(self.registered, body)
+        token = next(iter(self.tokens))
+        return web.json_response(
+            {"robot_id": 7, "api_token": token, "name": body["name"], "machine_id": 1}
+        )
+
+    async def next_job(self, request):
+        body = await request.json()
+        await self.note(self.claims, body)
+        fresh = self.owned is None and self.waiting
+        if fresh:
+            self.owned = {**self.waiting.pop(0), "claim_key": body["claim_key"]}
+        elif self.owned is None:
+            async with self.changed:
+                try:
+                    wait = self.changed.wait_for(lambda: self.waiting)
+                    await asyncio.wait_for(wait, body["wait_seconds"])
+                except TimeoutError:
+                    pass
+            if self.waiting:
+                self.owned = {**self.waiting.pop(0), "claim_key": body["claim_key"]}
+                fresh = True
+        if self.after_claim:
+            self.after_claim.pop(0)
+            request.transport.abort()
+        job = self.owned and {**self.owned, "redelivered": not fresh}
+        return web.json_response({"job": job})
+
+    async def heartbeat(self, request):
+        body = await request.json()
+        await self.note(self.beats, body)
+        jobs = [
+            {"id": j["id"], "attempt": j["attempt"],
+             "action": self.actions.get(j["id"], "continue")}
+            for j in body["jobs"]
+        ]  # fmt: skip
+        return web.json_response({
+            "jobs": jobs, "lease_seconds": 60, "server_time": "2026-01-01T00:00:00Z",
+            "settings": {"heartbeat_seconds": 1, "cancel_grace_seconds": 1},
+        })  # fmt: skip
+
+    async def logs(self, request):
+        offset, chunk = int(request.query["offset"]), await request.read()
+        if offset > len(self.log):
+            return problem(416, "A gap.", next_offset=len(self.log))
+        self.log = self.log[:offset] + chunk
+        await self.note()
+        return web.json_response({"next_offset": len(self.log)})
+
+    async def update(self, request):
+        report = {"job_id": int(request.match_info["id"]), **await request.json()}
+        self.owned = None
+        await self.note(self.reports, report)
+        return web.json_response({"status": "ok"})
+
+    async def download(self, request):
+        return web.Response(
+            body=self.packages[int(request.match_info["id"])], content_type="application/zip"
+        )
+
+    @web.middleware
+    async def door(self, request, handler):
+        for ending, answers in self.failures.items():
+            if request.path.endswith(ending) and answers:
+                status = answers.pop(0)
+                await self.note()
+                return problem(status, "As the test wants it.")
+        is_registering = request.path == "/api/runner/register-robot"
+        if not is_registering and request.headers.get("X-Robot-Token") not in self.tokens:
+            return problem(401, "The token is not known.")
+        return await handler(request)
+
+
+def problem(status, detail, **more):
+    body = {"title": "No", "status": status, "detail": detail, **more}
+    return web.Response(
+        text=json.dumps(body), status=status, content_type="application/problem+json"
+    )
+
+
+@asynccontextmanager
+async def serving():
+    fake = FakeServer()
+    app = web.Application(middlewares=[fake.door])
+    app.router.add_post("/api/runner/register-robot", fake.register)
+    app.router.add_post("/api/runner/next-job", fake.next_job)
+    app.router.add_post("/api/runner/heartbeat", fake.heartbeat)
+    app.router.add_post("/api/runner/jobs/{id}/logs", fake.logs)
+    app.router.add_post("/api/runner/jobs/{id}/update", fake.update)
+    app.router.add_get("/api/packages/{id}/download", fake.download)
+    server = TestServer(app)
+    await server.start_server(shutdown_timeout=0)
+    fake.url = str(server.make_url("")).rstrip("/")
+    try:
+        yield fake
+    finally:
+        await server.close()

@@ -1,0 +1,128 @@
+"""The program: how it starts, how it stops, and the status it leaves."""
+
+import asyncio
+import signal
+import sys
+
+import pytest
+
+from tests.agent.fake_server import serving
+from tests.agent.running_agent import an_agent, the_program
+from tests.agent.waiting import is_alive, until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+
+WAITS_FOR_A_FILE = """if 1:
+    import pathlib, time
+    print('up', flush=True)
+    while not pathlib.Path({!r}).exists():
+        time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+async def server():
+    async with serving() as fake:
+        yield fake
+
+
+async def ended(program, seconds=10):
+    async with asyncio.timeout(seconds):
+        _, errors = await program.communicate()
+    return program.returncode, errors.decode()
+
+
+async def test_the_first_signal_lets_the_job_finish_and_takes_no_more(server, tmp_path):
+    go = tmp_path / "go"
+    server.give(WAITS_FOR_A_FILE.format(str(go)))
+    async with the_program(server, tmp_path / "data") as program:
+        await server.until(lambda: server.log)
+        program.send_signal(signal.SIGTERM)
+        server.give("print('second')")
+        go.touch()
+        status, errors = await ended(program)
+    assert (status, [report["status"] for report in server.reports]) == (0, ["completed"])
+    assert "Stopping" in errors and "robot-token" not in errors and "good-key" not in errors
+
+
+async def test_the_second_signal_ends_the_job(server, tmp_path):
+    server.give(WAITS_FOR_A_FILE.format(str(tmp_path / "never")))
+    async with the_program(server, tmp_path / "data") as program:
+        await server.until(lambda: server.log)
+        program.send_signal(signal.SIGTERM)
+        line = b""
+        while b"Stopping" not in line:
+            line = await program.stderr.readline()
+        program.send_signal(signal.SIGTERM)
+        status, _ = await ended(program)
+    assert status == 0
+    assert (server.reports[0]["reason"], server.reports[0]["started"]) == ("operator", "yes")
+
+
+async def test_an_idle_agent_stops_at_once_and_asks_one_last_time(server, tmp_path):
+    async with the_program(server, tmp_path / "data") as program:
+        await server.until(lambda: server.claims)
+        program.send_signal(signal.SIGINT)
+        assert (await ended(program))[0] == 0
+    first, last = server.claims
+    assert first["claim_key"] == last["claim_key"] and last["wait_seconds"] == 0
+
+
+async def test_a_report_that_was_not_delivered_is_sent_at_the_next_start(
+    server, tmp_path, monkeypatch
+):
+    server.failures["/update"] = [503] * 1000
+    server.give("print('done')")
+    async with an_agent(server, tmp_path, monkeypatch) as agent:
+        await server.until(lambda: len(server.failures["/update"]) < 1000)
+        agent.stop()
+        agent.stop()
+    assert server.reports == []
+    server.failures.clear()
+
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: server.reports)
+    assert (len(server.reports), server.reports[0]["status"]) == (1, "completed")
+    assert list((tmp_path / "jobs" / "7").iterdir()) == []
+
+
+async def test_a_killed_agent_leaves_no_process_once_it_is_back(server, tmp_path):
+    pid_file = tmp_path / "pid"
+    server.give(
+        f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid()))\n"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    async with the_program(server, tmp_path / "data") as program:
+        await server.until(lambda: server.log)
+        program.kill()
+        await ended(program)
+    async with the_program(server, tmp_path / "data"):
+        await server.until(lambda: server.reports)
+    assert server.reports[0]["reason"] == "agent_restarted"
+    await until(lambda: not is_alive(int(pid_file.read_text())))
+
+
+async def test_a_refused_key_ends_the_program_with_77(server, tmp_path):
+    async with the_program(server, tmp_path, RUNWRIGHT_MACHINE_KEY="bad-key") as program:
+        status, errors = await ended(program)
+    assert status == 77 and "machine key" in errors and "bad-key" not in errors
+
+
+async def test_a_name_of_another_machine_ends_the_program_with_75(server, tmp_path):
+    server.failures["/register-robot"] = [409]
+    async with the_program(server, tmp_path) as program:
+        assert (await ended(program))[0] == 75
+
+
+async def test_a_second_agent_on_the_same_folder_ends_with_73(server, tmp_path):
+    async with the_program(server, tmp_path) as first:
+        await server.until(lambda: server.claims)
+        async with the_program(server, tmp_path) as second:
+            assert (await ended(second))[0] == 73
+        assert first.returncode is None
+
+
+async def test_without_a_key_the_program_ends_with_78(server, tmp_path):
+    async with the_program(server, tmp_path, RUNWRIGHT_MACHINE_KEY="") as program:
+        status, errors = await ended(program)
+    assert status == 78 and "RUNWRIGHT_MACHINE_KEY" in errors

@@ -1,0 +1,97 @@
+"""What an operator says is checked at the start, wherever it was said."""
+
+from pathlib import Path
+
+import click
+import pytest
+
+from robot_agent.__main__ import run
+from robot_agent.config import Config, load, read_machine_key
+from robot_agent.exits import AgentExit, Status
+
+SAMPLES = {
+    "url": "https://server.example",
+    "name": "bert",
+    "machine_key_file": "/etc/key",
+    "robots": "3",
+    "data": "/var/lib/agent",
+}
+
+
+def loaded(options=None, environment=None):
+    return load(options or {}, environment or {}, default_name="host")
+
+
+def test_every_field_has_a_sample_and_an_option():
+    fields = set(Config.__struct_fields__)
+    options = {option.name for option in run.params if isinstance(option, click.Option)}
+    assert fields == set(SAMPLES) == options - {"config"}
+
+
+@pytest.mark.parametrize("field", Config.__struct_fields__)
+def test_every_field_can_be_said_in_three_places(tmp_path, field):
+    file = tmp_path / "agent.toml"
+    everywhere = {"url": SAMPLES["url"], field: SAMPLES[field]}
+    value = SAMPLES[field] if field == "robots" else f'"{SAMPLES[field]}"'
+    file.write_text(
+        f"{field} = {value}\n" + ("" if field == "url" else f'url = "{SAMPLES["url"]}"')
+    )
+
+    by_option = loaded(everywhere)
+    by_variable = loaded(None, {f"RUNWRIGHT_{name.upper()}": v for name, v in everywhere.items()})
+    by_file = loaded({"config": str(file)})
+
+    assert str(getattr(by_option, field)) == SAMPLES[field]
+    assert by_option == by_variable == by_file
+
+
+def test_the_command_line_wins_over_the_environment_which_wins_over_the_file(tmp_path):
+    file = tmp_path / "agent.toml"
+    file.write_text('url = "http://file"\nname = "file"\nrobots = 5')
+    environment = {"RUNWRIGHT_CONFIG": str(file), "RUNWRIGHT_URL": "http://env",
+                   "RUNWRIGHT_NAME": "env"}  # fmt: skip
+    config = loaded({"name": "option"}, environment)
+    assert (config.name, config.url, config.robots) == ("option", "http://env", 5)
+
+
+def test_several_robots_are_numbered_and_one_is_not():
+    assert loaded({"url": "http://h", "name": "bert"}).robot_names == ["bert"]
+    config = loaded({"url": "http://h", "name": "bert", "robots": "2"})
+    assert config.robot_names == ["bert-1", "bert-2"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"url": "ftp://server"},
+        {"url": "server:8000"},
+        {"url": "http://user:secret@server"},
+        {"url": "http://[half"},
+        {"url": "http://server", "robots": "many"},
+        {"url": "http://server", "robots": "0"},
+        {"url": "http://server", "config": "/no/such/file.toml"},
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(options):
+    with pytest.raises(AgentExit) as ending:
+        loaded(options)
+    assert ending.value.status == Status.CONFIG
+    assert str(ending.value).endswith(".") and "secret" not in str(ending.value)
+
+
+def test_a_misspelt_key_in_the_file_is_named(tmp_path):
+    file = tmp_path / "agent.toml"
+    file.write_text('ulr = "http://server"')
+    with pytest.raises(AgentExit, match="ulr"):
+        loaded({"config": str(file)})
+
+
+def test_the_key_comes_from_its_file_or_its_variable(tmp_path):
+    file = tmp_path / "key"
+    file.write_text("from-file\n")
+    in_file = loaded({"url": "http://h", "machine_key_file": str(file)})
+    assert read_machine_key(in_file, {"RUNWRIGHT_MACHINE_KEY": "from-variable"}) == "from-file"
+    plain = loaded({"url": "http://h"})
+    assert read_machine_key(plain, {"RUNWRIGHT_MACHINE_KEY": "from-variable"}) == "from-variable"
+    assert isinstance(in_file.machine_key_file, Path)

@@ -1,0 +1,66 @@
+"""How a script ended, in words."""
+
+import pytest
+
+from robot_agent.outcome import RESULT_BYTES, report_for, stopped_before_start, with_result
+from robot_agent.process import Ended, Exit
+from sdk.contract.jobs import Reason
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (3, "The script exited with status 3."),
+        (-9, "The script was ended by SIGKILL."),
+        (-11, "The script was ended by SIGSEGV."),
+        (-45, "The script was ended by signal 45."),
+    ],
+)
+def test_an_exit_is_explained(code, sentence):
+    report = report_for(Exit(code, Ended.BY_ITSELF), None, None)
+    assert (report.status, report.reason) == ("failed", Reason.SCRIPT_FAILED)
+    assert (report.error_message, report.started) == (sentence, "yes")
+
+
+def test_a_time_limit_is_named():
+    report = report_for(Exit(-15, Ended.TIMED_OUT), None, 90)
+    assert report.reason is Reason.SCRIPT_TIMEOUT
+    assert report.error_message == "The script ran past its time limit of 90 seconds."
+
+
+@pytest.mark.parametrize("reason", [Reason.CANCELED_BY_USER, Reason.OPERATOR, Reason.ROBOT_LOST])
+def test_a_stopped_job_failed_even_if_its_script_says_otherwise(reason):
+    report = report_for(Exit(0, Ended.STOPPED), reason, None)
+    assert (report.status, report.reason) == ("failed", reason)
+    assert stopped_before_start(reason).started == "no"
+
+
+def test_an_order_that_came_too_late_does_not_spoil_success():
+    report = report_for(Exit(0, Ended.BY_ITSELF), Reason.CANCELED_BY_USER, None)
+    assert report.status == "completed"
+
+
+def completed_with(tmp_path, content):
+    file = tmp_path / "result.json"
+    file.write_bytes(content)
+    return with_result(report_for(Exit(0, Ended.BY_ITSELF), None, None), file)
+
+
+def test_a_result_is_taken_from_its_file(tmp_path):
+    assert completed_with(tmp_path, b'{"n": 1}').result == {"n": 1}
+
+
+def test_no_result_is_fine(tmp_path):
+    report = with_result(report_for(Exit(0, Ended.BY_ITSELF), None, None), tmp_path / "none")
+    assert (report.status, report.result) == ("completed", None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"NaN", b"{'a': 1}", b'"\xff"', b"1 2", b"[" * 100_000, b" " * (RESULT_BYTES + 1)],
+    ids=["empty", "nan", "python", "not utf-8", "two", "deep", "large"],
+)
+def test_a_result_that_is_not_strict_json_fails_the_job(tmp_path, content):
+    report = completed_with(tmp_path, content)
+    assert (report.status, report.reason) == ("failed", Reason.SCRIPT_FAILED)
+    assert report.error_message.startswith("The result of the script")

@@ -1,0 +1,109 @@
+"""A child process never outlives its job."""
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from robot_agent.family import sweep
+from robot_agent.process import Ended, StopOrder, run
+from sdk.contract.jobs import Reason
+from tests.agent.waiting import is_alive, until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+async def run_python(source, tmp_path, *, tell=None, time_limit=10, grace=0.3, env=os.environ):
+    """`tell` is told the order as soon as the script has printed a line."""
+    log, order = tmp_path / "output.log", StopOrder()
+    running = asyncio.create_task(
+        run([sys.executable, "-u", "-c", source], cwd=tmp_path, env=env, output=log,
+            order=order, time_limit=time_limit, grace=grace)
+    )  # fmt: skip
+    if tell is not None:
+        await until(lambda: log.exists() and log.read_text().endswith("\n"))
+        tell(order)
+    async with asyncio.timeout(10):
+        exit = await running
+    return exit, log.read_text()
+
+
+def politely(order):
+    order.stop(Reason.OPERATOR)
+
+
+async def test_output_and_status_come_back(tmp_path):
+    exit, output = await run_python("print('hello'); raise SystemExit(3)", tmp_path)
+    assert (exit.code, exit.ended, output) == (3, Ended.BY_ITSELF, "hello\n")
+
+
+async def test_an_order_to_stop_asks_first(tmp_path):
+    polite = """if 1:
+        import signal, sys, time
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit('goodbye'))
+        print('up')
+        time.sleep(30)
+    """
+    exit, output = await run_python(polite, tmp_path, tell=politely, grace=5)
+    assert (exit.code, exit.ended, output) == (1, Ended.STOPPED, "up\ngoodbye\n")
+
+
+DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(30)"
+
+
+async def test_then_kills(tmp_path):
+    exit, _ = await run_python(DEAF, tmp_path, tell=politely)
+    assert (exit.code, exit.ended) == (-9, Ended.STOPPED)
+
+
+async def test_an_order_to_kill_does_not_wait_for_the_grace(tmp_path):
+    exit, _ = await run_python(DEAF, tmp_path, tell=lambda o: o.kill(Reason.OPERATOR), grace=60)
+    assert exit.code == -9
+
+
+async def test_a_polite_order_can_become_an_urgent_one(tmp_path):
+    def change_of_mind(order):
+        order.stop(Reason.CANCELED_BY_USER)
+        asyncio.get_running_loop().call_later(0.1, order.kill, Reason.OPERATOR)
+        assert order.reason is Reason.CANCELED_BY_USER
+
+    exit, _ = await run_python(DEAF, tmp_path, tell=change_of_mind, grace=60)
+    assert exit.code == -9
+
+
+async def test_a_time_limit_ends_it(tmp_path):
+    exit, _ = await run_python("import time; time.sleep(30)", tmp_path, time_limit=0.3)
+    assert (exit.code, exit.ended) == (-15, Ended.TIMED_OUT)
+
+
+@pytest.mark.parametrize(("lingers", "tell"), [(0, None), (30, politely)])
+async def test_grandchildren_end_too(tmp_path, lingers, tell):
+    source = f"""if 1:
+        import subprocess, time
+        print(subprocess.Popen(['sleep', '30']).pid)
+        time.sleep({lingers})
+    """
+    _, output = await run_python(source, tmp_path, tell=tell)
+    await until(lambda: not is_alive(int(output)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_a_grandchild_that_left_the_group_is_swept(tmp_path):
+    source = """if 1:
+        import subprocess
+        print(subprocess.Popen(['sleep', '30'], start_new_session=True).pid)
+    """
+    mark = f"RUNWRIGHT_RESULT={tmp_path}/"
+    env = {**os.environ, "RUNWRIGHT_RESULT": f"{tmp_path}/result.json"}
+    _, output = await run_python(source, tmp_path, env=env)
+    assert is_alive(int(output))
+    assert sweep(mark) == 1
+    await until(lambda: not is_alive(int(output)))
+    assert sweep(mark) == 0
+
+
+async def test_a_program_that_does_not_exist_is_an_error(tmp_path):
+    with pytest.raises(OSError):
+        await run(["/no/such/program"], cwd=tmp_path, env={}, output=tmp_path / "log",
+                  order=StopOrder(), time_limit=None, grace=1)  # fmt: skip

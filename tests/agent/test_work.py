@@ -1,0 +1,199 @@
+"""A robot gets jobs, runs each once at most, and tells how they ended."""
+
+import json
+import sys
+
+import pytest
+
+from tests.agent.fake_server import serving
+from tests.agent.running_agent import an_agent
+from tests.agent.waiting import is_alive, until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at processes")
+
+SLEEPER = """if 1:
+    import subprocess, time
+    family = [
+        subprocess.Popen(['sleep', '60']),
+        subprocess.Popen(['sleep', '60'], start_new_session=True),
+    ]
+    print(*[child.pid for child in family], flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+async def server():
+    async with serving() as fake:
+        yield fake
+
+
+async def the_report(server):
+    await server.until(lambda: server.reports)
+    return server.reports[0]
+
+
+async def test_a_job_gets_its_parameters_and_returns_result_and_log(server, tmp_path, monkeypatch):
+    source = """if 1:
+        import json, os
+        parameters = json.load(open(os.environ['RUNWRIGHT_PARAMETERS']))
+        json.dump({'twice': parameters['n'] * 2}, open(os.environ['RUNWRIGHT_RESULT'], 'w'))
+        print('hello')
+    """
+    async with an_agent(server, tmp_path, monkeypatch):
+        server.give(source, parameters={"n": 4})
+        await server.note()
+        report = await the_report(server)
+    assert (report["status"], report["result"], report["attempt"]) == ("completed", {"twice": 8}, 1)
+    assert server.log == b"hello\n"
+    assert list((tmp_path / "jobs" / "7").glob("*")) == []
+
+
+async def test_a_lost_answer_to_a_claim_is_asked_for_with_the_same_key(
+    server, tmp_path, monkeypatch
+):
+    server.after_claim = ["lose"]
+    server.give("print('once')")
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+        await server.until(lambda: len(server.claims) >= 3)
+    keys = [claim["claim_key"] for claim in server.claims]
+    assert report["status"] == "completed"
+    assert keys[0] == keys[1] != keys[2]
+    assert server.log == b"once\n"
+
+
+async def test_a_job_of_an_earlier_life_is_never_started(server, tmp_path, monkeypatch):
+    server.give("print('again')")
+    server.owned = {**server.waiting.pop(), "claim_key": "of-another-life"}
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert (report["reason"], report["started"]) == ("agent_restarted", "unknown")
+    assert server.log == b""
+
+
+async def test_a_report_is_repeated_through_an_outage(server, tmp_path, monkeypatch):
+    server.failures["/update"] = [503, 500, 502]
+    server.give("pass")
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert report["status"] == "completed"
+    assert server.failures["/update"] == []
+
+
+async def test_a_report_that_is_too_large_is_sent_without_its_result(server, tmp_path, monkeypatch):
+    server.failures["/update"] = [413]
+    server.give("import os; open(os.environ['RUNWRIGHT_RESULT'], 'w').write('[1, 2]')")
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert (report["status"], report["result"]) == ("completed", {"truncated": True})
+
+
+async def test_refused_output_does_not_cost_the_result(server, tmp_path, monkeypatch):
+    server.failures["/logs"] = [403]
+    server.give("print('secret')")
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert (report["status"], server.log) == ("completed", b"")
+
+
+async def test_a_robot_whose_token_is_forgotten_registers_again(server, tmp_path, monkeypatch):
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: server.beats)
+        server.tokens = set()
+        server.give("pass")
+        await server.note()
+        report = await the_report(server)
+    assert report["status"] == "completed"
+    assert len(server.registered) == 2
+
+
+async def test_cancel_ends_the_script_and_all_it_spawned(server, tmp_path, monkeypatch):
+    job_id = server.give(SLEEPER)
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: server.log.endswith(b"\n"))
+        family = [int(pid) for pid in server.log.split()]
+        assert all(map(is_alive, family))
+        server.actions[job_id] = "stop"
+        report = await the_report(server)
+        await until(lambda: not any(map(is_alive, family)))
+    assert (report["reason"], report["started"]) == ("canceled_by_user", "yes")
+
+
+async def test_a_cancel_before_the_start_prevents_it(server, tmp_path, monkeypatch):
+    server.actions[server.give("print('started')")] = "stop"
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert (report["reason"], report["started"]) == ("canceled_by_user", "no")
+    assert server.log == b""
+
+
+async def test_progress_is_told_with_the_beats(server, tmp_path, monkeypatch):
+    source = """if 1:
+        import os, time
+        open(os.environ['RUNWRIGHT_PROGRESS'], 'w').write('{"fraction": 0.5, "message": "half"}')
+        time.sleep(60)
+    """
+    job_id = server.give(source)
+
+    def last_progress():
+        return [job.get("progress") for beat in server.beats for job in beat["jobs"]][-1:]
+
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: last_progress() == [{"fraction": 0.5, "message": "half"}])
+        server.actions[job_id] = "kill"
+        await the_report(server)
+
+
+async def test_no_secret_of_the_agent_reaches_the_script(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("RUNWRIGHT_MACHINE_KEY", "good-key")
+    monkeypatch.setenv("DATABASE_PASSWORD", "hunter2")
+    server.give("import json, os; print(json.dumps(dict(os.environ)))")
+    async with an_agent(server, tmp_path, monkeypatch):
+        await the_report(server)
+    text, environment = server.log.decode(), json.loads(server.log)
+    assert "robot-token" not in text and "good-key" not in text and "hunter2" not in text
+    assert environment["RUNWRIGHT_FENCE"] == "1.1"
+    assert environment["RUNWRIGHT_IDEMPOTENCY_KEY"] == "runwright-job-1"
+    assert environment["RUNWRIGHT_JOB_TOKEN"] == "job-token"
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        ({"sha256": "0" * 64}, "package_corrupt"),
+        ({"content": b"not a zip file"}, "package_corrupt"),
+        ({"process": {"id": 1, "name": "p", "script_path": "../../x.py", "package_id": 1,
+                      "version": 1}}, "start_failed"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_start_says_why(server, tmp_path, monkeypatch, job, reason):
+    server.give("pass", **job)
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert (report["status"], report["reason"], report["started"]) == ("failed", reason, "no")
+
+
+async def test_a_missing_package_is_told(server, tmp_path, monkeypatch):
+    server.failures["/download"] = [404]
+    server.give("pass")
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert (report["reason"], report["started"]) == ("package_missing", "no")
+
+
+async def test_a_script_past_its_time_limit_is_ended(server, tmp_path, monkeypatch):
+    server.give("import time; time.sleep(60)", timeout_seconds=1)
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert report["reason"] == "script_timeout"
+
+
+async def test_what_nobody_hears_is_stopped(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("robot_agent.heartbeat.FENCE_STOP_SECONDS", 2.0)
+    server.give("import time; print('up', flush=True); time.sleep(60)")
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: server.log)
+        server.failures["/heartbeat"] = [503] * 100
+        report = await the_report(server)
+    assert (report["reason"], report["started"]) == ("robot_lost", "yes")
