@@ -108,6 +108,8 @@ def _pairs(content: bytes) -> dict[str, str]:
         )
     except ValueError as error:
         raise Malformed("The form cannot be read.") from error
+    if any("\0" in text for pair in pairs for text in pair):
+        raise Malformed("A field of the form has a NUL in it.")
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise Malformed("A field of the form is there twice; give it once.")

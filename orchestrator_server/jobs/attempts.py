@@ -3,7 +3,6 @@
 `(job, attempt)` is the fencing token: whatever an older attempt says never changes the job.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,13 +18,11 @@ from orchestrator_server.errors import (
     NotFound,
     Unauthenticated,
 )
-from orchestrator_server.jobs import lifecycle
+from orchestrator_server.jobs import assignments, lifecycle
+from orchestrator_server.jobs.assignments import JobToken
 from orchestrator_server.jobs.service import Id, end, sql
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import (
-    AssignedPackage,
-    AssignedProcess,
-    Assignment,
     JobAction,
     JobBeat,
     JobReport,
@@ -35,8 +32,6 @@ from sdk.contract.runner import (
     RunningJob,
 )
 from sdk.contract.settings import JobSettings
-
-JobToken = Callable[[int, int], str]  # from a job's id and attempt
 
 
 class _Current(msgspec.Struct, frozen=True):
@@ -59,24 +54,6 @@ class _Count(msgspec.Struct, frozen=True):
     count: int
 
 
-class _Granted(msgspec.Struct, frozen=True):
-    id: int
-    status: JobStatus
-    attempt: int
-    claim_key: str | None
-    parameters: dict[str, object]
-    timeout_seconds: int | None
-    process_id: int
-    process_name: str
-    script_path: str
-    package_id: int
-    process_version: int
-    package_name: str
-    package_version: str
-    sha256: str
-    size_bytes: int
-
-
 def claim(
     tx: Transaction, robot: RobotCaller, wanted: NextJob, settings: JobSettings, token: JobToken
 ) -> NextJobAnswer:
@@ -88,7 +65,9 @@ def claim(
     current = tx.maybe(sql.current_of_robot, _Current, robot_id=robot.id)
     if current is not None:
         _must_be_the_same_agent(robot, current, wanted)
-        return NextJobAnswer(job=_assignment(tx, current.id, settings, token, redelivered=True))
+        return NextJobAnswer(
+            job=assignments.make(tx, current.id, settings, token, redelivered=True)
+        )
     key = wanted.claim_key
     if key is not None and tx.all(sql.key_used, _Key, robot_id=robot.id, claim_key=key):
         return NextJobAnswer(job=None, key_used=True)
@@ -109,7 +88,7 @@ def claim(
         claim_key=key,
         agent_instance=wanted.agent_instance,
     )
-    assignment = _assignment(tx, claimed.id, settings, token, redelivered=False)
+    assignment = assignments.make(tx, claimed.id, settings, token, redelivered=False)
     _record(tx, robot, "job.claimed", claimed.id, claimed.attempt)
     return NextJobAnswer(job=assignment)
 
@@ -246,37 +225,6 @@ def _recorded(
 def _must_be_its_robot(robot: RobotCaller, job_id: int, recorded: lifecycle.Recorded) -> None:
     if recorded.robot_id != robot.id:
         raise Forbidden(f"Attempt {recorded.attempt} of job {job_id} is another robot's.")
-
-
-def _assignment(
-    tx: Transaction, job_id: int, settings: JobSettings, token: JobToken, *, redelivered: bool
-) -> Assignment:
-    job = tx.one(sql.granted, _Granted, missing=f"There is no job {job_id}.", id=job_id)
-    return Assignment(
-        id=job.id,
-        status=job.status,
-        attempt=job.attempt,
-        claim_key=job.claim_key,
-        parameters=job.parameters,
-        process=AssignedProcess(
-            id=job.process_id,
-            name=job.process_name,
-            script_path=job.script_path,
-            package_id=job.package_id,
-            version=job.process_version,
-        ),
-        package=AssignedPackage(
-            id=job.package_id,
-            name=job.package_name,
-            version=job.package_version,
-            sha256=job.sha256,
-            size_bytes=job.size_bytes,
-        ),
-        timeout_seconds=job.timeout_seconds,
-        lease_seconds=settings.lease_seconds,
-        redelivered=redelivered,
-        job_token=token(job.id, job.attempt),
-    )
 
 
 def _record(

@@ -1,0 +1,139 @@
+"""Packages over HTTP: published once and for all, fetched by the robot that runs them."""
+
+import asyncio
+import hashlib
+import io
+
+import aiohttp
+import pytest
+
+from tests.support.world import archive
+
+
+def files(config):
+    return sorted(path.name for path in (config.data / "packages").iterdir())
+
+
+async def test_a_package_is_published_with_its_digest_and_scripts(admin, config):
+    content = archive(main="print(1)", lib="")
+    package = await admin.upload("hello", "1.2.3", content)
+    assert (package["name"], package["version"], package["size_bytes"]) == (
+        "hello", "1.2.3", len(content),
+    )  # fmt: skip
+    assert package["sha256"] == hashlib.sha256(content).hexdigest()
+    assert [script["path"] for script in package["scripts_manifest"]] == ["lib.py", "main.py"]
+    assert "file_path" not in package
+    assert len(files(config)) == 1
+
+
+async def test_a_version_never_changes(admin, config):
+    first = await admin.upload(content=archive(main="1"))
+    assert await admin.upload(content=archive(main="1"), status=200) == first
+    problem = await admin.upload(content=archive(main="2"), status=409)
+    assert problem["type"] == "/problems/version-exists"
+    assert len(files(config)) == 1
+
+
+async def test_two_uploads_of_one_version_at_once_leave_one_package_and_one_file(admin, config):
+    contents = [archive(main=str(number)) for number in range(4)]
+    statuses = [
+        answer.status
+        for answer in await asyncio.gather(
+            *(admin.upload(content=content, status=None) for content in contents)
+        )
+    ]
+    assert sorted(statuses) == [201, 409, 409, 409]
+    assert len(files(config)) == 1
+
+
+@pytest.mark.parametrize("content", [b"not a zip", archive(**{"../x": ""}), archive()[:-4]])
+async def test_a_refused_upload_leaves_nothing(admin, config, content):
+    before = (await admin.get("/api/audit"))["total"]
+    await admin.upload(content=content, status=422)
+    assert files(config) == []
+    assert await admin.get("/api/packages") == []
+    assert (await admin.get("/api/audit"))["total"] == before
+
+
+def a_form(**fields):
+    form = aiohttp.FormData()
+    for name, value in fields.items():
+        form.add_field(name, value)
+    return form
+
+
+async def test_name_and_version_must_agree_with_the_file(admin):
+    form = a_form(name="other")
+    form.add_field("file", archive(), filename="hello_1.0.0.zip")
+    answer = await admin.ask("POST", "/api/packages/upload", data=form)
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "#/name")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Type": "multipart/form-data"}, b"x"),
+        ({"Content-Type": "multipart/form-data; boundary=a"}, b"--b\r\n\r\nx\r\n--b--"),
+        ({"Content-Type": "multipart/form-data; boundary=a"}, b"--a\r\nContent-Disposition: fo"),
+        ({"Content-Type": "multipart/form-data; boundary=a"},
+         b'--a\r\nContent-Disposition: form-data; name="file"\r\n\r\ntext\r\n--a--\r\n'),
+        ({"Content-Type": "application/json"}, b'{"file": {"path": "/etc/passwd"}}'),
+    ],
+)  # fmt: skip
+async def test_a_form_that_cannot_be_read_is_refused(admin, config, headers, body):
+    answer = await admin.ask("POST", "/api/packages/upload", data=io.BytesIO(body), headers=headers)
+    assert answer.status in (400, 415)
+    assert files(config) == []
+
+
+async def test_an_upload_that_is_too_large_is_refused_before_it_is_read(admin):
+    headers = {"Content-Type": "multipart/form-data; boundary=a"}
+
+    async def endless():
+        yield b"x"
+
+    async with admin.session.post(
+        admin.url + "/api/packages/upload",
+        data=endless(),
+        headers={**admin.headers, **headers, "Content-Length": str(200 * 1024 * 1024)},
+    ) as response:
+        assert response.status == 413
+
+
+@pytest.fixture
+async def running(admin):
+    content = archive(main="print('x')" * 100)
+    process = await admin.make_process("hello", content)
+    await admin.make_job(process)
+    robot = await admin.make_robot()
+    await robot.post("/api/runner/next-job", 200)
+    return robot, f"/api/packages/{process['package_id']}/download", content
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "start", "stop"),
+    [(None, 200, 0, None), ("bytes=0-9", 206, 0, 10), ("bytes=10-", 206, 10, None),
+     ("bytes=-5", 206, -5, None), ("bytes=5-99999", 206, 5, None), ("bytes=1-2,5-6", 200, 0, None),
+     ("bytes=\u0661-", 200, 0, None), ("lines=1-2", 200, 0, None)],
+)  # fmt: skip
+async def test_the_archive_comes_whole_or_in_one_part(running, asked, status, start, stop):
+    robot, path, content = running
+    headers = {"Range": asked} if asked else {}
+    answer = await robot.ask("GET", path, headers=headers)
+    assert (answer.status, answer.body) == (status, content[start:stop])
+    assert answer.headers["ETag"] == f'"{hashlib.sha256(content).hexdigest()}"'
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999-", "bytes=-0", "bytes=5-2"])
+async def test_a_part_that_is_not_there_is_not_satisfiable(running, asked):
+    robot, path, content = running
+    answer = await robot.ask("GET", path, headers={"Range": asked})
+    assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{len(content)}")
+
+
+@pytest.mark.parametrize("script", ["other.py", "../main.py", "/main.py", "MAIN.py", "-c", "main"])
+async def test_a_process_runs_a_script_that_is_in_its_package(admin, script):
+    package = await admin.upload()
+    wanted = {"name": "p", "package_id": package["id"], "script_path": script}
+    answer = await admin.post("/api/processes", **wanted)
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "#/script_path")

@@ -1,0 +1,150 @@
+"""Machines and robots: keys shown once, names that are one name, presence from real beats."""
+
+import pytest
+
+from orchestrator_server.db.queries import Query
+from orchestrator_server.http.keys import DATABASE
+
+
+async def register(api, key, name="robot", **said):
+    return await api.post("/api/runner/register-robot", name=name, machine_key=key, **said)
+
+
+async def everything_stored(server):
+    """All text that the database holds, to look for secrets in."""
+    return str(
+        [
+            await server[DATABASE].read(
+                lambda tx, table=table: tx._session.fetch(
+                    Query("all", f"SELECT * FROM {table}"), {}
+                )
+            )
+            for table in ("machines", "robots", "audit_events", "tokens")
+        ]
+    )
+
+
+async def test_a_machine_key_is_shown_once_and_only_a_hash_is_kept(admin, server):
+    made = await admin.post("/api/machines", 201, name="mill")
+    shown = await admin.get(f"/api/machines/{made['id']}")
+    assert made["machine_key"].startswith("rw_mky_")
+    assert "machine_key" not in shown
+    assert made["machine_key"] not in await everything_stored(server)
+
+
+async def test_a_developers_machine_has_no_key(admin):
+    made = await admin.post("/api/machines", 201, name="laptop", mode="agent")
+    assert made["machine_key"] is None
+    assert (await admin.post("/api/machines", name="x", mode="other")).status == 422
+
+
+@pytest.mark.parametrize("name", ["MILL", " mill ", "ｍｉｌｌ"])
+async def test_a_name_is_taken_however_it_is_spelled(admin, name):
+    await admin.post("/api/machines", 201, name="mill")
+    answer = await admin.post("/api/machines", name=name)
+    assert (answer.status, answer.kind) == (409, "already-exists")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 256, "a\nb", "a\u202eb", "a\u200bb", "\ufeff"])
+async def test_a_name_that_deceives_is_refused(admin, name):
+    assert (await admin.post("/api/machines", name=name)).status == 422
+    assert (await admin.post("/api/robots", name=name)).status == 422
+
+
+async def test_a_robot_registers_with_its_machines_key(admin, api, server):
+    machine = await admin.post("/api/machines", 201, name="mill")
+    answer = (await register(api, machine["machine_key"])).body
+    robot = await admin.get(f"/api/robots/{answer['robot_id']}")
+    assert (answer["machine_id"], robot["machine_name"]) == (machine["id"], "mill")
+    assert answer["api_token"] not in await everything_stored(server)
+
+
+@pytest.mark.parametrize("key", [None, "", "rw_mky_x", "rw_mky_" + "0" * 49, "é"])
+async def test_without_the_right_key_nobody_registers(admin, api, key):
+    await admin.post("/api/machines", 201, name="mill")
+    assert (await register(api, key)).status == 401
+
+
+async def test_a_name_of_another_machine_is_not_given_away(admin, api):
+    one = await admin.post("/api/machines", 201, name="one")
+    two = await admin.post("/api/machines", 201, name="two")
+    await register(api, one["machine_key"])
+    answer = await register(api, two["machine_key"])
+    assert (answer.status, answer.kind) == (409, "name-taken")
+    assert "rw_" not in str(answer.body)
+
+
+async def test_registering_again_gives_a_new_token_and_the_old_one_dies_at_its_first_use(
+    admin, api
+):
+    machine = await admin.post("/api/machines", 201, name="mill")
+    old = (await register(api, machine["machine_key"])).body["api_token"]
+    new = (await register(api, machine["machine_key"])).body["api_token"]
+    old_robot, new_robot = (api.as_(**{"X-Robot-Token": token}) for token in (old, new))
+    await old_robot.post("/api/runner/heartbeat", 200)
+    await new_robot.post("/api/runner/heartbeat", 200)
+    assert (await old_robot.post("/api/runner/heartbeat")).status == 401
+    await new_robot.post("/api/runner/heartbeat", 200)
+
+
+async def test_the_key_of_a_deleted_machine_is_dead_whatever_is_named_so_later(admin, api):
+    machine = await admin.post("/api/machines", 201, name="mill")
+    assert (await admin.ask("DELETE", f"/api/machines/{machine['id']}")).status == 204
+    await admin.post("/api/machines", 201, name="mill")
+    assert (await register(api, machine["machine_key"])).status == 401
+
+
+async def test_a_machine_with_robots_stays(admin, api):
+    machine = await admin.post("/api/machines", 201, name="mill")
+    await register(api, machine["machine_key"])
+    answer = await admin.ask("DELETE", f"/api/machines/{machine['id']}")
+    assert (answer.status, "1 robots" in answer.body["detail"]) == (409, True)
+
+
+async def test_presence_comes_from_beats_and_goes_with_silence(admin, api, clock):
+    machine = await admin.post("/api/machines", 201, name="mill")
+    registered = (await register(api, machine["machine_key"])).body
+    robot = api.as_(**{"X-Robot-Token": registered["api_token"]})
+    path = f"/api/robots/{registered['robot_id']}"
+    assert (await admin.get(path))["status"] == "offline"
+    answer = await robot.post("/api/runner/heartbeat", 200)
+    assert answer["lease_seconds"] == 60
+    assert (await admin.get(path))["status"] == "online"
+    assert (await admin.get(f"/api/machines/{machine['id']}"))["status"] == "connected"
+    assert len(await admin.get("/api/robots?status=online")) == 1
+    clock.advance(seconds=60)
+    assert (await admin.get(path))["status"] == "offline"
+    assert len(await admin.get("/api/robots?status=offline")) == 1
+    assert (await admin.post(f"{path}/heartbeat", 200))["status"] == "online"
+
+
+@pytest.mark.parametrize("search", ["%25", "_", "' OR 1=1--", "\\", "nobody"])
+async def test_a_search_is_taken_literally(admin, search):
+    await admin.post("/api/robots", 201, name="robot")
+    assert await admin.get(f"/api/robots?search={search}") == []
+    assert len(await admin.get("/api/robots?search=OBO")) == 1
+
+
+async def test_a_robot_that_runs_a_job_stays(admin):
+    process = await admin.make_process()
+    await admin.make_job(process)
+    robot = await admin.make_robot()
+    await robot.post("/api/runner/next-job", 200)
+    [shown] = await admin.get("/api/robots")
+    assert shown["current_job_id"] == 1
+    assert (await admin.ask("DELETE", f"/api/robots/{shown['id']}")).status == 409
+    await admin.post("/api/jobs/1/cancel", 200)
+    assert (await admin.ask("DELETE", f"/api/robots/{shown['id']}")).status == 204
+    assert (await robot.post("/api/runner/heartbeat")).status == 401
+
+
+@pytest.mark.parametrize("token", ["x", "é", "rw_rbt_" + "0" * 49, "\udcff"])
+async def test_what_is_not_a_robots_token_is_refused(api, token):
+    answer = await api.as_(**{"X-Robot-Token": token}).post("/api/runner/heartbeat")
+    assert answer.status == 401
+
+
+async def test_a_token_speaks_for_its_own_robot_only(admin):
+    robot = await admin.make_robot()
+    assert (await robot.post("/api/runner/heartbeat", robot_id=999)).status == 403
+    assert (await robot.post("/api/runner/next-job", robot_id=999)).status == 403
