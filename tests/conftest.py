@@ -16,7 +16,6 @@ from orchestrator_server.config import Config
 from orchestrator_server.db.migrate import migrate
 from orchestrator_server.db.sqlite import SqliteDatabase
 from orchestrator_server.http.protocol import Runner
-from sdk.contract.settings import JobSettings
 from tests.support import postgres as a_postgres
 from tests.support.world import ADMIN_PASSWORD, api_at
 

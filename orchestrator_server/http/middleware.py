@@ -6,9 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion10, hdrs, web
 
-from orchestrator_server.errors import Misdirected
+from orchestrator_server.errors import Malformed, Misdirected
 from orchestrator_server.http.keys import HOSTS, REQUEST_ID
 
 log = structlog.get_logger(__name__)
@@ -59,6 +59,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse names that are not ours: else a web page could reach a server on loopback by
     pointing its own name there (DNS rebinding)."""
+    if request.version < HttpVersion10:
+        raise Malformed("Speak HTTP/1.1.")  # 0.9 has no headers, so no host and no credential
     hosts = request.app[HOSTS]
     if hosts is not None and _without_port(request.host) not in hosts:
         raise Misdirected("This server does not go by that name; see --allowed-host.")

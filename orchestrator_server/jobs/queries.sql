@@ -144,7 +144,14 @@ UPDATE jobs SET lease_until = :lease_until WHERE status = 'running';
 UPDATE jobs SET progress = :progress
 WHERE id = :id AND attempt = :attempt AND robot_id = :robot_id AND status = 'running';
 
--- name: lease_ended
+-- name: lease_ended [sqlite]
+-- INDEXED BY, because without statistics SQLite takes jobs_by_status and sorts.
+SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs INDEXED BY jobs_leased
+WHERE status = 'running' AND lease_until <= :now
+ORDER BY lease_until
+LIMIT :limit;
+
+-- name: lease_ended [postgres]
 SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs
 WHERE status = 'running' AND lease_until <= :now
 ORDER BY lease_until

@@ -1,5 +1,6 @@
 """What every route has in common, as a client sees it."""
 
+import asyncio
 import io
 
 import pytest
@@ -108,6 +109,15 @@ async def test_another_method_is_told_which_there_are(admin):
 async def test_a_name_that_is_not_this_server_is_refused(api):
     answer = await api.ask("GET", "/api/health/live", headers={"Host": "evil.example"})
     assert answer.status == 421
+
+
+async def test_http_of_1991_is_refused(api):
+    reader, writer = await asyncio.open_connection("127.0.0.1", yarl.URL(api.url).port)
+    writer.write(b"GET /api/health/live\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert b" 400 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

@@ -90,5 +90,6 @@ class Answer:
 
 @asynccontextmanager
 async def api_at(url):
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    # Fewer than the idle connections that the server keeps of one address.
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as session:
         yield Api(session, url)

@@ -68,8 +68,8 @@ def test_an_archive_written_to_a_pipe_is_taken(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["../x.py", "/x.py", "a/../../x.py", "C:\\x.py", "C:/x.py", "\\\\srv\\x.py", "a\\b.py", "./x.py",
-     "x//y.py", "x./y.py", "x /y.py", "..", ".", "a\nb.py", "a\u202eb.py", "a\u200bb.py",
+    ["../x.py", "/x.py", "a/../../x.py", "C:\\x.py", "C:/x.py", "\\\\srv\\x.py", "a\\b.py",
+     "./x.py", "x//y.py", "x./y.py", "x /y.py", "..", ".", "a\nb.py", "a\u202eb.py", "a\u200bb.py",
      "CON", "aux.py", "lib/nul.txt", "com1.py", "x" * 241, "/".join("a" * 21), "a:b.py"],
 )  # fmt: skip
 def test_a_path_that_could_lead_astray_is_refused(tmp_path, name):

@@ -1,0 +1,67 @@
+"""The real server as a process of its own, to be killed and started again."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from contextlib import asynccontextmanager, suppress
+
+import aiohttp
+
+from tests.support.world import ADMIN_PASSWORD
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class ServerProcess:
+    """`orchestrator serve` on a port that stays the same over restarts."""
+
+    def __init__(self, data, database_url=None):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._arguments = ["--port", str(self.port), "--data", str(data)]
+        if database_url:
+            self._arguments += ["--database-url", database_url]
+        self.process = None
+
+    async def start(self):
+        """Start it; return how many seconds passed until it was ready."""
+        began = time.perf_counter()
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "orchestrator_server", "serve", *self._arguments),
+            env={**os.environ, "RUNWRIGHT_ADMIN_PASSWORD": ADMIN_PASSWORD},
+        )
+        async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+            while True:
+                with suppress(aiohttp.ClientError):
+                    async with session.get(f"{self.url}/api/health/ready") as answer:
+                        if answer.status == 200:
+                            return time.perf_counter() - began
+                assert self.process.returncode is None, "the server ended by itself"
+                await asyncio.sleep(0.01)
+
+    async def kill(self):
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self):
+        """Ask it to stop; return its status."""
+        self.process.terminate()
+        async with asyncio.timeout(15):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def a_server(data, database_url=None):
+    server = ServerProcess(data, database_url)
+    try:
+        await server.start()
+        yield server
+    finally:
+        if server.process.returncode is None:
+            await server.kill()
