@@ -33,11 +33,21 @@ database_url = click.option(
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run `main`; what stands in its way is told in a sentence, with status 78."""
     try:
-        asyncio.run(main())
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(main())
     except (CannotMigrate, CannotOpen, WrongKeys, OrchestratorError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"The server cannot start: {error}.")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed (the extra `speed`), asyncio's own loop otherwise."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def fail(sentence: str) -> NoReturn:

@@ -21,6 +21,7 @@ from orchestrator_server.errors import (
 from orchestrator_server.jobs import assignments, lifecycle
 from orchestrator_server.jobs.assignments import JobToken
 from orchestrator_server.jobs.service import Id, end, sql
+from orchestrator_server.robots import service as robots
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import (
     JobAction,
@@ -62,6 +63,7 @@ def claim(
     A robot has one attempt at a time, and a claim key is granted one attempt ever: so a
     request that is repeated, late or doubled takes nothing twice.
     """
+    robots.hold(tx, robot.id)
     current = tx.maybe(sql.current_of_robot, _Current, robot_id=robot.id)
     if current is not None:
         _must_be_the_same_agent(robot, current, wanted)

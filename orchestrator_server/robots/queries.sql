@@ -49,3 +49,11 @@ UPDATE robots SET last_heartbeat = :now, machine_info = :machine_info WHERE id =
 -- name: delete
 UPDATE robots SET deleted_at = :now, updated_at = :now, previous_token_hash = NULL
 WHERE id = :id AND deleted_at IS NULL;
+
+-- name: hold
+-- SQLite has one writer already.
+SELECT 1 AS held_by_begin_immediate;
+
+-- name: hold [postgres]
+-- NO KEY: what refers to the robot may go on being written.
+SELECT id FROM robots WHERE id = :id FOR NO KEY UPDATE;

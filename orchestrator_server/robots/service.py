@@ -104,6 +104,11 @@ def forget_previous_token(tx: Transaction, robot_id: int) -> None:
     tx.run(sql.forget_previous_token, id=robot_id)
 
 
+def hold(tx: Transaction, robot_id: int) -> None:
+    """Let requests of one robot come one after the other, until this unit ends."""
+    tx.run(sql.hold, id=robot_id)
+
+
 def get(tx: Transaction, robot_id: int, online_since: datetime) -> Robot:
     missing = f"There is no robot {robot_id}."
     return tx.one(sql.list, Robot, missing=missing, id=robot_id, online_since=online_since, limit=1)
