@@ -1,6 +1,7 @@
 """`orchestrator serve`: run the server until it is told to stop."""
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -34,7 +35,6 @@ log = structlog.get_logger(__name__)
 )
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console")
 @click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING"]), default="INFO")
-@click.option("--admin-password", envvar="RUNWRIGHT_ADMIN_PASSWORD", hidden=True, expose_value=True)
 def command(
     host: str,
     port: int,
@@ -43,7 +43,6 @@ def command(
     allowed_hosts: tuple[str, ...],
     log_format: str,
     log_level: str,
-    admin_password: str | None,
 ) -> None:
     """Run the server.
 
@@ -58,7 +57,7 @@ def command(
         port=port,
         allowed_hosts=allowed_hosts,
         log_format=log_format,
-        admin_password=admin_password,
+        admin_password=os.environ.get("RUNWRIGHT_ADMIN_PASSWORD"),  # never an argument
     )
     options.run(lambda: serve(config))
 

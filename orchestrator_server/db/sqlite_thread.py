@@ -54,6 +54,9 @@ def commit_together(
         if len(units) == 1:
             return [_failed(connection, error)]
         return [commit_together(connection, [unit], clock)[0] for unit in units]
+    except BaseException:  # a bug of ours; no transaction may stay open behind it
+        connection.rollback()
+        raise
     return outcomes
 
 

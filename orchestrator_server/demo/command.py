@@ -162,8 +162,9 @@ def _free_port() -> int:
 
 def _tell_how_to_go_on(url: str, password: str) -> None:
     screen.say(f"\nThe server stays up at {url} until Ctrl-C. Sign in as admin:\n")
+    form = f"username=admin&password={password}"  # piped: arguments can be seen by others
     click.echo(
-        f"""  TOKEN=$(curl -s {url}/api/auth/login -d username=admin -d password={password} \\
+        f"""  TOKEN=$(printf '{form}' | curl -s {url}/api/auth/login -d @- \\
           | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
   curl -s {url}/api/jobs -H "Authorization: Bearer $TOKEN"
   curl -s {url}/api/jobs -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\

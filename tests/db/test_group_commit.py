@@ -9,6 +9,7 @@ import aiosqlite
 import pytest
 import structlog
 
+from orchestrator_server.db import sqlite_thread
 from orchestrator_server.db.group_commit import BATCH_UNITS
 from orchestrator_server.db.queries import Query
 from orchestrator_server.db.sqlite_thread import on_thread
@@ -270,3 +271,14 @@ async def test_an_id_is_never_used_again(database):
     first = await database.write(create)
     await database.write(remove, first)
     assert await database.write(create) > first
+
+
+async def test_a_bug_in_the_commit_itself_leaves_no_transaction_open(sqlite, monkeypatch):
+    def stumble(connection, unit, clock):
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_thread, "_with_savepoint", stumble)
+        with pytest.raises(RuntimeError, match="a bug"):
+            await sqlite.write(create)
+    assert await sqlite.write(create) in await ids(sqlite)

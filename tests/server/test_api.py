@@ -6,6 +6,8 @@ import io
 import pytest
 import yarl
 
+from orchestrator_server.http import bodies
+
 
 async def test_a_job_is_created_and_read(admin):
     process = await admin.make_process()
@@ -191,3 +193,23 @@ async def test_the_openapi_document_names_every_route(api):
     document = await api.get("/openapi.json")
     named = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     assert named == {(route.method, route.path) for route in ROUTES}
+
+
+async def test_a_body_that_stops_coming_is_given_up(admin, monkeypatch):
+    monkeypatch.setattr(bodies, "IDLE_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", yarl.URL(admin.url).port)
+    head = "POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
+    head += f"Authorization: {admin.headers['Authorization']}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+    async with asyncio.timeout(5):
+        assert b" 408 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_forwarded_address_is_not_believed(admin):
+    await admin.ask("GET", "/api/auth/me", headers={"X-Forwarded-For": "1.2.3.4"})
+    headers = {"X-Forwarded-For": "1.2.3.4", "Forwarded": "for=1.2.3.4"}
+    await admin.ask("POST", "/api/machines", status=201, json={"name": "mill"}, headers=headers)
+    [event] = (await admin.get("/api/audit?entity_type=machine"))["items"]
+    assert event["ip_address"] == "127.0.0.1"
