@@ -28,7 +28,10 @@ class Passwords:
         self._cost = cost
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
         self._waiting = 0
-        self._nobody = self.hash_now("nobody has this password")
+        # What an unknown user's password is compared with: as dear to check as a real hash,
+        # made at the lowest cost, so that a start does not wait for it.
+        cheap = bcrypt.hashpw(self._digest("nobody"), bcrypt.gensalt(4)).decode()
+        self._nobody = _FORMAT + cheap.replace("$04$", f"${cost:02d}$", 1)
 
     def hash_now(self, password: str) -> str:
         hashed = bcrypt.hashpw(self._digest(password), bcrypt.gensalt(self._cost))

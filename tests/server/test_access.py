@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator_server.access import service, tokens
 from orchestrator_server.access.callers import SYSTEM
+from orchestrator_server.access.passwords import Passwords
 from orchestrator_server.access.rules import BUILT_IN, EVERYTHING
 from orchestrator_server.app import ROUTES
 from orchestrator_server.http.identify import Door
@@ -57,6 +58,13 @@ async def test_whatever_is_wrong_looks_the_same(api, username, password):
         401,
         "The user name or the password is wrong.",
     )
+
+
+def test_an_unknown_user_costs_as_much_as_a_known_one():
+    made = Passwords(b"x" * 32, cost=12)
+    assert made._nobody.startswith("v2$$2b$12$")
+    assert not made._check("nobody", made._nobody)
+    made.close()
 
 
 @pytest.mark.parametrize("field", ["username", "password"])

