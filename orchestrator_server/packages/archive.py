@@ -1,39 +1,43 @@
 """Whether an uploaded file is a package we take: what is not known to be harmless is refused.
 
-The central directory is compared with every local header before anything is inflated: tools
-disagree on archives where the two differ, and a robot's tool must see what we saw. The limits
-are counted while inflating, never believed.
+Everything is decided from the structure before anything is inflated, and what is inflated is
+counted against what was said: a bomb stops where it begins to lie.
 """
 
 import re
 import stat
-import struct
 import unicodedata
-import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from orchestrator_server.errors import Invalid
+from orchestrator_server.packages.zip_structure import (
+    Entry,
+    check_layout,
+    read_entries,
+    refused,
+    unpack,
+)
 
 MAX_ENTRIES = 10_000
 MAX_ENTRY_BYTES = 200 * 1024 * 1024
 MAX_TOTAL_BYTES = 500 * 1024 * 1024
 MAX_RATIO = 100
 RATIO_MATTERS_FROM_BYTES = 1024 * 1024
+PACKING_COST_BYTES = 1024
 MAX_PATH_CHARACTERS = 240
+MAX_PART_BYTES = 255  # the longest name of a file on Linux
 MAX_LEVELS = 20
 
 _FILE_NAME = re.compile(r"(.+)_([^_]+)\.zip", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}", re.ASCII)
-_LOCAL = struct.Struct("<4s5H3I2H")  # APPNOTE 4.3.7
-_END = struct.Struct("<4s4H2IH")  # APPNOTE 4.3.16
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_ENCRYPTED, _DATA_FOLLOWS, _UTF8 = 0x1, 0x8, 0x800
-_DESCRIPTOR_BYTES = (12, 16)  # with or without its signature
 _REFUSED_CHARACTERS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_WINDOWS = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10)}
+_WINDOWS = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
+    f"{device}{digit}" for device in ("com", "lpt") for digit in "123456789\u00b9\u00b2\u00b3"
+}
+_DOS_FOLDER = 0x10
 
 
 class Contents(NamedTuple):
@@ -55,162 +59,99 @@ def parse_name(file_name: str) -> tuple[str, str]:
 def inspect(file: Path) -> Contents:
     """What a package holds; Invalid, with a sentence naming the entry, if it is not taken."""
     with file.open("rb") as stream:
-        _check_ends(stream)
-        try:
-            with zipfile.ZipFile(stream) as archive:
-                entries = archive.infolist()
-                _check_entries(entries)
-                _check_layout(stream, archive, entries)
-                _check_contents(archive, entries)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise _refused("it is damaged or not a zip archive") from error
-        except (NotImplementedError, RuntimeError, ValueError) as error:
-            raise _refused("it uses something of zip that is not supported") from error
-    scripts = tuple(sorted(e.filename for e in entries if e.filename.endswith(".py")))
+        entries = read_entries(stream, max_entries=MAX_ENTRIES)
+        for entry in entries:
+            _check_path(entry.name)
+            _check_kind(entry)
+        _check_sizes(entries)
+        _check_clashes(entries)
+        check_layout(stream, entries)
+        for entry in entries:
+            _check_content(stream, entry)
+    scripts = tuple(sorted(e.name for e in entries if e.name.endswith(".py")))
     if not scripts:
-        raise _refused("it holds no .py file")
+        raise refused("it holds no .py file")
     return Contents(scripts)
 
 
-def _refused(why: str, entry: str | None = None) -> Invalid:
-    where = f" in its entry {entry[:100]!r}" if entry is not None else ""
-    return Invalid(f"The package is refused{where}: {why}.", pointer="#/file")
-
-
-def _check_ends(stream: BinaryIO) -> None:
-    """An archive from its first byte to its last, with nothing before, behind or beside it."""
-    size = stream.seek(0, 2)
-    if size < _LOCAL.size + _END.size:
-        raise _refused("it is not a zip archive, or an empty one")
-    stream.seek(0)
-    if stream.read(4) != b"PK\x03\x04":
-        raise _refused("it does not begin like a zip archive")
-    stream.seek(size - _END.size)
-    end = _END.unpack(stream.read(_END.size))
-    signature, disk, first_disk, here, entries, directory_size, directory_at, comment = end
-    if signature != b"PK\x05\x06" or comment:
-        raise _refused("it does not end like a zip archive without a comment")
-    if disk or first_disk or here != entries or entries == 0xFFFF or directory_at == 0xFFFFFFFF:
-        raise _refused("it spans disks or is too large")
-    if entries > MAX_ENTRIES:
-        raise _refused(f"it holds more than {MAX_ENTRIES:,} entries")
-    if directory_at + directory_size != size - _END.size:
-        raise _refused("there is something between its parts")
-
-
-def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    seen: dict[str, str] = {}
-    files: set[str] = set()
-    folders: set[str] = set()
-    total = 0
-    for entry in entries:
-        _check_path(entry)
-        _check_kind(entry)
-        total += entry.file_size
-        if entry.file_size > MAX_ENTRY_BYTES or total > MAX_TOTAL_BYTES:
-            raise _refused("it is too large when unpacked", entry.filename)
-        _check_ratio(entry)
-        path = _comparable(entry.filename.rstrip("/"))
-        if path in seen:
-            raise _refused(f"{seen[path]!r} is the same name", entry.filename)
-        seen[path] = entry.filename
-        folders.update(str(parent) for parent in PurePosixPath(path).parents)
-        (folders if entry.is_dir() else files).add(path)
-    for clash in files & folders:
-        raise _refused("it is a file and a folder at once", clash)
-
-
-def _check_path(entry: zipfile.ZipInfo) -> None:
-    name = entry.orig_filename
-    parts = name.removesuffix("/").split("/")
-    if len(name) > MAX_PATH_CHARACTERS or len(parts) > MAX_LEVELS:
-        raise _refused("its path is too long", name)
-    if any(unicodedata.category(c) in _REFUSED_CHARACTERS for c in name):
-        raise _refused("its path has control or invisible characters", name)
-    if any(c in name for c in '\\:*?"<>|') or any(p in ("", ".", "..") for p in parts):
-        raise _refused("its path could lead outside, or is not possible on Windows", name)
+def _check_path(path: str) -> None:
+    parts = path.removesuffix("/").split("/")
+    if len(path) > MAX_PATH_CHARACTERS or len(parts) > MAX_LEVELS:
+        raise refused("its path is too long", path)
+    if any(unicodedata.category(c) in _REFUSED_CHARACTERS for c in path):
+        raise refused("its path has control or invisible characters", path)
+    if any(c in path for c in '\\:*?"<>|') or any(p in ("", ".", "..") for p in parts):
+        raise refused("its path could lead outside, or is not possible on Windows", path)
     if any(p[-1] in ". " or p.split(".")[0].rstrip().lower() in _WINDOWS for p in parts):
-        raise _refused("its path is not possible on Windows", name)
+        raise refused("its path is not possible on Windows", path)
+    if any(len(p.encode()) > MAX_PART_BYTES for p in parts):
+        raise refused("a part of its path is too long", path)
 
 
-def _check_kind(entry: zipfile.ZipInfo) -> None:
-    mode = entry.external_attr >> 16
-    if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_IFMT(mode) == 0):
-        raise _refused("it is a link or a device", entry.filename)
+def _check_kind(entry: Entry) -> None:
+    mode = entry.attributes >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise refused("it is a link or a device", entry.name)
     if mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX):
-        raise _refused("it has special permission bits", entry.filename)
-    if entry.is_dir() and (entry.file_size or stat.S_ISREG(mode)):
-        raise _refused("it is a folder with content", entry.filename)
-    if entry.compress_type not in _METHODS or entry.flag_bits & _ENCRYPTED:
-        raise _refused("it is encrypted or compressed in a way we do not take", entry.filename)
+        raise refused("it has special permission bits", entry.name)
+    if entry.is_folder and (entry.size_bytes or stat.S_ISREG(mode)):
+        raise refused("it is a folder with content", entry.name)
+    if not entry.is_folder and (stat.S_ISDIR(mode) or entry.attributes & _DOS_FOLDER):
+        raise refused("it is a folder by its kind and a file by its name", entry.name)
 
 
-def _check_ratio(entry: zipfile.ZipInfo) -> None:
-    if entry.file_size > max(RATIO_MATTERS_FROM_BYTES, entry.compress_size * MAX_RATIO):
-        raise _refused("it unpacks to far more than it is", entry.filename)
+def _check_sizes(entries: list[Entry]) -> None:
+    total = packed_total = 0
+    for entry in entries:
+        total += entry.size_bytes
+        packed_total += entry.packed_bytes
+        if entry.size_bytes > MAX_ENTRY_BYTES or total > MAX_TOTAL_BYTES:
+            raise refused("it is too large when unpacked", entry.name)
+        if _is_bomb(entry.size_bytes, entry.packed_bytes):
+            raise refused("it unpacks to far more than it is", entry.name)
+        # Nothing but empty blocks, which cost time and hide data, packs this badly.
+        if entry.packed_bytes > 2 * entry.size_bytes + PACKING_COST_BYTES:
+            raise refused("it is far larger packed than unpacked", entry.name)
+    if _is_bomb(total, packed_total):  # of many small ones
+        raise refused("it unpacks to far more than it is")
+
+
+def _is_bomb(size_bytes: int, packed_bytes: int) -> bool:
+    return size_bytes >= RATIO_MATTERS_FROM_BYTES and size_bytes > packed_bytes * MAX_RATIO
+
+
+def _check_clashes(entries: list[Entry]) -> None:
+    """No two paths, nor folders on the way to them, that some disk takes for one."""
+    named: set[str] = set()
+    places: dict[str, tuple[str, bool]] = {}
+    for entry in entries:
+        path = entry.name.removesuffix("/")
+        if path in named:
+            raise refused("the same name is there twice", entry.name)
+        named.add(path)
+        key, is_folder = _comparable(path), entry.is_folder
+        while path:
+            known = places.setdefault(key, (path, is_folder))
+            if known != (path, is_folder):
+                raise refused(f"a disk may take it for the same name as {known[0]!r}", entry.name)
+            path, key, is_folder = path.rpartition("/")[0], key.rpartition("/")[0], True
 
 
 def _comparable(path: str) -> str:
-    """As a file system that folds case and accents sees it."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+    """As a file system that folds case and accents sees it (Unicode 3.13, D145)."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
-def _check_layout(
-    stream: BinaryIO, archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]
-) -> None:
-    """Entries follow each other without gap or overlap, and say the same of themselves twice."""
-    expected = 0
-    for entry in sorted(entries, key=lambda e: e.header_offset):
-        if entry.header_offset != expected:
-            raise _refused("it overlaps another, or something lies between", entry.filename)
-        expected = _end_of(stream, entry)
-    if expected != archive.start_dir:
-        raise _refused("there is something between its entries and its directory")
-
-
-def _end_of(stream: BinaryIO, entry: zipfile.ZipInfo) -> int:
-    """Where the next entry must begin."""
-    stream.seek(entry.header_offset)
-    header = stream.read(_LOCAL.size)
-    if len(header) < _LOCAL.size:
-        raise _refused("it is cut", entry.filename)
-    signature, _, flags, method, _, _, crc, packed, size, name_size, extra = _LOCAL.unpack(header)
-    encoding = "utf-8" if flags & _UTF8 else "cp437"
-    same_name = stream.read(name_size) == entry.orig_filename.encode(encoding, "replace")
-    said = (crc, packed, size)
-    known = (entry.CRC, entry.compress_size, entry.file_size)
-    follows = bool(flags & _DATA_FOLLOWS)
-    if (
-        signature != b"PK\x03\x04"
-        or (flags, method) != (entry.flag_bits, entry.compress_type)
-        or not same_name
-        or (said != known and not (follows and said == (0, 0, 0)))
-    ):
-        raise _refused("its two headers differ", entry.filename)
-    end: int = entry.header_offset + _LOCAL.size + name_size + extra + entry.compress_size
-    return end + _descriptor(stream, end, entry) if follows else end
-
-
-def _descriptor(stream: BinaryIO, at: int, entry: zipfile.ZipInfo) -> int:
-    """The length of the sizes that follow an entry written to a pipe (APPNOTE 4.3.9)."""
-    sizes = struct.pack("<3I", entry.CRC, entry.compress_size, entry.file_size)
-    stream.seek(at)
-    found = stream.read(max(_DESCRIPTOR_BYTES))
-    if found == b"PK\x07\x08" + sizes:
-        return 16
-    if found[:12] == sizes:
-        return 12
-    raise _refused("what follows it is not its sizes", entry.filename)
-
-
-def _check_contents(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> None:
-    """Inflate everything once; zipfile compares the checksum at the end of each entry."""
-    for entry in entries:
-        size = 0
-        with archive.open(entry) as content:
-            while chunk := content.read(1024 * 1024):
-                size += len(chunk)
-                if size > entry.file_size:
-                    raise _refused("it is larger than it says", entry.filename)
-        if size != entry.file_size:
-            raise _refused("it is smaller than it says", entry.filename)
+def _check_content(stream: BinaryIO, entry: Entry) -> None:
+    size_bytes = crc = 0
+    for piece in unpack(stream, entry):
+        size_bytes += len(piece)
+        crc = zlib.crc32(piece, crc)
+        if size_bytes > entry.size_bytes:
+            raise refused("it is larger than it says", entry.name)
+    if size_bytes != entry.size_bytes:
+        raise refused("it is smaller than it says", entry.name)
+    if crc != entry.crc:
+        raise refused("it is damaged: its checksum differs", entry.name)
