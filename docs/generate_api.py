@@ -15,6 +15,7 @@ CREDENTIAL = {
     Door.PEOPLE: "`Authorization: Bearer <token>`",
     Door.ROBOTS: "`X-Robot-Token`",
     Door.JOBS: "`Authorization: Bearer <job token>`",
+    Door.WORKERS: "`X-Robot-Token`, or `Authorization: Bearer <job token>`",
 }
 HEAD = """# API
 
@@ -30,7 +31,7 @@ is in the header `Link` (`rel="next"`).
 
 def markdown() -> str:
     document = json.loads(openapi.document(ROUTES))
-    routes = "\n".join(_route(route) for route in ROUTES)
+    routes = "\n".join(_route(route) for route in ROUTES if route.documented)
     schemas = document["components"]["schemas"]
     messages = "\n".join(_schema(name, schemas[name]) for name in sorted(schemas))
     return f"{HEAD}\n## Routes\n\n{routes}\n## Messages\n\n{messages}"

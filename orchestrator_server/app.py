@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from orchestrator_server import keys
+from orchestrator_server import log as logs
 from orchestrator_server.access import routes as access
 from orchestrator_server.access import service as people
 from orchestrator_server.access.callers import SYSTEM
@@ -22,13 +23,14 @@ from orchestrator_server.http.keys import (
     DATA_FOLDER,
     DATABASE,
     HOSTS,
-    JOB_SETTINGS,
     KEYS,
     LOGS,
     MAINTENANCE,
     OPENAPI,
     PACKAGES,
     PASSWORDS,
+    SEALER,
+    SETTINGS,
     WAKEUPS,
 )
 from orchestrator_server.http.middleware import add_headers, check_host, observe
@@ -43,8 +45,12 @@ from orchestrator_server.packages.storage import PackageStore
 from orchestrator_server.processes import routes as processes
 from orchestrator_server.robots import routes as robots
 from orchestrator_server.runner import routes as runner
+from orchestrator_server.sealing import Sealer
+from orchestrator_server.settings import routes as settings
+from orchestrator_server.settings.current import CurrentSettings
+from sdk.contract.settings import Settings
 
-FEATURES = [health, access, machines, robots, packages, processes, jobs, runner, audit]
+FEATURES = [health, access, machines, robots, packages, processes, jobs, runner, audit, settings]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
 FIRST_ADMIN = "admin"
 
@@ -57,7 +63,6 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[CLOCK] = clock
     app[DATA_FOLDER] = config.data
     app[HOSTS] = config.hosts
-    app[JOB_SETTINGS] = config.jobs
     app[OPENAPI] = openapi.document(ROUTES)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
@@ -90,11 +95,14 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[DATABASE] = database
         app[KEYS] = await prepare(database, config)
         app[PASSWORDS] = Passwords(app[KEYS].pepper)
+        app[SEALER] = Sealer(keys.KeyFile(config.key_file, app[KEYS]))
+        app[SETTINGS] = CurrentSettings(lambda settings: _apply(config, settings))
+        await app[SETTINGS].refresh(database)
         app[PACKAGES] = PackageStore(config.data / "packages")
-        app[LOGS] = Logs(config.data / "logs", config.jobs.log_limit_bytes)
+        app[LOGS] = Logs(config.data / "logs", lambda: app[SETTINGS].jobs.log_limit_bytes)
         app[WAKEUPS] = Wakeups()
         await _create_first_admin(app, config)
-        app[MAINTENANCE] = Maintenance(database, app[WAKEUPS], config.jobs)
+        app[MAINTENANCE] = Maintenance(database, app[WAKEUPS], app[SETTINGS])
         await app[MAINTENANCE].start()
         try:
             yield
@@ -113,6 +121,13 @@ async def _create_first_admin(app: web.Application, config: Config) -> None:
     check_strength(config.admin_password)
     hashed = app[PASSWORDS].hash_now(config.admin_password)
     await database.write(people.create_user, SYSTEM, FIRST_ADMIN, hashed, is_admin=True)
+
+
+def _apply(config: Config, settings: Settings) -> None:
+    """What is not read each time must be told of a change; the command line has the last word."""
+    logs.configure(
+        config.log_format or settings.logging.format, config.log_level or settings.logging.level
+    )
 
 
 async def _let_go(app: web.Application) -> None:

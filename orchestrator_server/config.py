@@ -4,8 +4,6 @@ from pathlib import Path
 
 import msgspec
 
-from sdk.contract.settings import JobSettings
-
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -15,9 +13,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_hosts: tuple[str, ...] = ()  # none: loopback names on loopback, else any
-    log_format: str = "console"
+    log_format: str | None = None  # none: as the settings say
+    log_level: str | None = None
     admin_password: str | None = None
-    jobs: JobSettings = JobSettings()
 
     @property
     def sqlite_path(self) -> Path:

@@ -43,6 +43,10 @@ class AlreadyExists(Conflict):
         self.constraint = constraint
 
 
+class PreconditionFailed(OrchestratorError):
+    """The thing is not in the state that the request was made for (`If-Match`)."""
+
+
 class Forbidden(OrchestratorError):
     """The caller is known and may not do this."""
 
@@ -71,6 +75,14 @@ class Unavailable(OrchestratorError):
     """The server cannot do this now; asking again later may help."""
 
     retry_after_seconds = 2
+
+
+class TooMany(OrchestratorError):
+    """The caller asks more often than this server answers; `retry_after_seconds` says when."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int, kind: str | None = None) -> None:
+        super().__init__(message, kind=kind)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class StorageFull(Unavailable):

@@ -44,4 +44,5 @@ class JobCaller(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
 
 
-Caller = Person | RobotCaller | JobCaller
+Worker = RobotCaller | JobCaller
+Caller = Person | Worker

@@ -33,23 +33,23 @@ log = structlog.get_logger(__name__)
     multiple=True,
     help="A name this server answers to; may be repeated. On loopback: loopback names only.",
 )
-@click.option("--log-format", type=click.Choice(["console", "json"]), default="console")
-@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING"]), default="INFO")
+@click.option("--log-format", type=click.Choice(["console", "json"]), help="Over the setting.")
+@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING"]))
 def command(
     host: str,
     port: int,
     data: Path,
     database_url: str | None,
     allowed_hosts: tuple[str, ...],
-    log_format: str,
-    log_level: str,
+    log_format: str | None,
+    log_level: str | None,
 ) -> None:
     """Run the server.
 
     RUNWRIGHT_ADMIN_PASSWORD, in the environment, makes the user `admin` if there is no
     administrator yet; `orchestrator user create NAME --admin` is the other way.
     """
-    logs.configure(log_format, log_level)
+    logs.configure(log_format or "console", log_level or "INFO")
     config = Config(
         data=data,
         database_url=database_url,
@@ -57,6 +57,7 @@ def command(
         port=port,
         allowed_hosts=allowed_hosts,
         log_format=log_format,
+        log_level=log_level,
         admin_password=os.environ.get("RUNWRIGHT_ADMIN_PASSWORD"),  # never an argument
     )
     options.run(lambda: serve(config))

@@ -18,5 +18,8 @@ SELECT value FROM key_check WHERE id = 1;
 -- name: remember_key_check
 INSERT INTO key_check (id, value) VALUES (1, :value) ON CONFLICT (id) DO NOTHING;
 
+-- name: replace_key_check
+UPDATE key_check SET value = :value WHERE id = 1;
+
 -- name: ping
 SELECT 1 AS answer;

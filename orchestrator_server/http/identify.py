@@ -25,6 +25,7 @@ class Door(Enum):
     PEOPLE = "people"
     ROBOTS = "robots"
     JOBS = "running jobs"
+    WORKERS = "robots and running jobs"
 
 
 def origin(request: web.Request) -> Actor:
@@ -44,10 +45,10 @@ async def identify(request: web.Request, door: Door) -> Caller | None:
     check_credentials(request)
     if door is Door.PUBLIC:
         return None
-    if door is Door.ROBOTS:
+    if door is Door.ROBOTS or (door is Door.WORKERS and "X-Robot-Token" in request.headers):
         return await _robot(request)
     token = _bearer(request)
-    if door is Door.JOBS:
+    if door in (Door.JOBS, Door.WORKERS):
         claims = tokens.read_job_token(request.app[KEYS], token)
         actor = Actor(type=ActorType.JOB, name=f"job {claims.job_id}")
         return JobCaller(id=claims.job_id, attempt=claims.attempt, actor=actor)

@@ -15,7 +15,8 @@ from orchestrator_server.keys import Keys
 from orchestrator_server.maintenance.loop import Maintenance
 from orchestrator_server.packages.storage import PackageStore
 from orchestrator_server.robots import presence
-from sdk.contract.settings import JobSettings
+from orchestrator_server.sealing import Sealer
+from orchestrator_server.settings.current import CurrentSettings
 
 Clock = Callable[[], datetime]
 
@@ -23,13 +24,14 @@ CLOCK: web.AppKey[Clock] = web.AppKey("clock", Callable)  # type: ignore[arg-typ
 DATA_FOLDER = web.AppKey("data_folder", Path)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 HOSTS: web.AppKey[frozenset[str] | None] = web.AppKey("hosts", frozenset)
-JOB_SETTINGS = web.AppKey("job_settings", JobSettings)
 KEYS = web.AppKey("keys", Keys)
 LOGS = web.AppKey("logs", Logs)
 MAINTENANCE = web.AppKey("maintenance", Maintenance)
 OPENAPI = web.AppKey("openapi", bytes)
 PACKAGES = web.AppKey("packages", PackageStore)
 PASSWORDS = web.AppKey("passwords", Passwords)
+SEALER = web.AppKey("sealer", Sealer)
+SETTINGS = web.AppKey("settings", CurrentSettings)
 WAKEUPS = web.AppKey("wakeups", Wakeups)
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", object)  # type: ignore[arg-type]
@@ -37,4 +39,4 @@ REQUEST_ID = web.RequestKey("request_id", str)
 
 
 def online_since(request: web.Request) -> datetime:
-    return presence.online_since(request.app[CLOCK](), request.app[JOB_SETTINGS])
+    return presence.online_since(request.app[CLOCK](), request.app[SETTINGS].jobs)

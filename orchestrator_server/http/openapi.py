@@ -16,12 +16,13 @@ _SECURITY: dict[Door, list[dict[str, list[str]]]] = {
     Door.PEOPLE: [{"person": []}],
     Door.ROBOTS: [{"robot": []}],
     Door.JOBS: [{"job": []}],
+    Door.WORKERS: [{"robot": []}, {"job": []}],
 }
 _REF = "#/components/schemas/{name}"
 
 
 def document(routes: Iterable[Route]) -> bytes:
-    routes = list(routes)
+    routes = [route for route in routes if route.documented]
     types = sorted({type_ for route in routes for type_ in _types(route)}, key=repr)
     _, schemas = msgspec.json.schema_components([*types, Problem], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
@@ -67,14 +68,20 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     }
     if route.may:
         operation["x-permission"] = route.may
-    if route.method == "POST" and (route.takes or route.media_types != ("application/json",)):
+    if route.method in ("POST", "PUT") and (
+        route.takes or route.media_types != ("application/json",)
+    ):
         operation["requestBody"] = {"required": True, "content": _request_content(route)}
     return operation
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    schema = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
-    return [{"name": n, "in": "path", "required": True, "schema": schema} for n in route.ids]
+    id_ = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
+    text = {"type": "string", "minLength": 1}
+    named = [*((name, id_) for name in route.ids), *((name, text) for name in route.texts)]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema} for name, schema in named
+    ]
 
 
 def _query_parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, Any]]:

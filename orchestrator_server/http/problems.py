@@ -22,10 +22,12 @@ STATUS: dict[type[errors.OrchestratorError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.Misdirected: HTTPStatus.MISDIRECTED_REQUEST,
     errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # After these the rest of the body is not read, so the connection cannot be used again.
@@ -65,7 +67,7 @@ def _refused(request: web.Request, error: errors.OrchestratorError) -> web.Respo
     response = _answer(request, problem)
     if status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     if status in _ENDS_CONNECTION:
         response.force_close()

@@ -7,9 +7,10 @@ for `/openapi.json`:
 
     ROUTES = [post("/api/jobs", create_job, may="jobs:create", status=201)]
 
-A Request is the body, a Query the query string, an `int` the id in the path, and Person,
-RobotCaller or JobCaller who is asking. The order of the checks is the contract's: size, who,
-may they, does it parse and fit; whether it exists and is in the right state is the verb's.
+A Request is the body, a Query the query string, an `int` the id in the path, a `str` a name in
+it, Expected what `If-Match` says, and Person, RobotCaller or JobCaller who is asking.
+The order of the checks is the contract's: size, who, may they, does it parse and fit; whether
+it exists and is in the right state is the verb's.
 """
 
 import inspect
@@ -20,15 +21,18 @@ from typing import Any, NamedTuple, get_origin, get_type_hints
 import msgspec
 from aiohttp import web
 
-from orchestrator_server.access.callers import JobCaller, Person, RobotCaller
+from orchestrator_server import etags
+from orchestrator_server.access.callers import JobCaller, Person, RobotCaller, Worker
 from orchestrator_server.errors import NotFound
+from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies
 from orchestrator_server.http.identify import Door, identify
 from orchestrator_server.http.keys import CALLER
 from sdk.contract.base import MAX_ID, Page, Query, Request
 
 ID_PATTERN = "[1-9][0-9]{0,18}"
-_CALLERS = (Person, RobotCaller, JobCaller)
+TEXT_PATTERN = "[^/]{1,255}"
+_CALLERS = (Person, RobotCaller, JobCaller, Worker)
 _NAME_IN_PATH = re.compile(r"{(\w+)}")
 
 
@@ -47,6 +51,8 @@ class Route(NamedTuple):
     query: type | None
     gives: Any  # what the answer holds: a Struct, Page[Struct], bytes, or None
     ids: tuple[str, ...]
+    texts: tuple[str, ...]  # names in the path that are not ids
+    documented: bool  # whether it stands in `/openapi.json`
 
     @property
     def summary(self) -> str:
@@ -57,6 +63,7 @@ def _route(method: str, path: str, handler: Callable[..., Awaitable[Any]], **sai
     hints = get_type_hints(handler)
     gives = hints.pop("return")
     bodies_, queries = _of_kind(hints, Request), _of_kind(hints, Query)
+    in_path = _NAME_IN_PATH.findall(path)
     door = said.get("door", Door.PEOPLE)
     if door is not Door.PUBLIC and not inspect.getdoc(handler):
         raise TypeError(f"{handler.__name__} needs a sentence on what it is for.")
@@ -72,7 +79,9 @@ def _route(method: str, path: str, handler: Callable[..., Awaitable[Any]], **sai
         takes=bodies_[0] if bodies_ else None,
         query=queries[0] if queries else None,
         gives=said.get("gives", gives),
-        ids=tuple(_NAME_IN_PATH.findall(path)),
+        ids=tuple(name for name in in_path if hints[name] is int),
+        texts=tuple(name for name in in_path if hints[name] is str),
+        documented=said.get("documented", True),
     )
 
 
@@ -88,6 +97,13 @@ def post(
 ) -> Route:
     """A row for people. `may=None`: signed in is enough."""
     return _route("POST", path, handler, may=may, **said)
+
+
+def put(
+    path: str, handler: Callable[..., Awaitable[Any]], *, may: str | None, **said: Any
+) -> Route:
+    """A row for people. `may=None`: signed in is enough."""
+    return _route("PUT", path, handler, may=may, **said)
 
 
 def delete(path: str, handler: Callable[..., Awaitable[Any]], *, may: str) -> Route:
@@ -116,9 +132,16 @@ def job_get(path: str, handler: Callable[..., Awaitable[Any]], **said: Any) -> R
     return _route("GET", path, handler, door=Door.JOBS, **said)
 
 
+def worker_post(path: str, handler: Callable[..., Awaitable[Any]], **said: Any) -> Route:
+    """A row for robots, and for the jobs that run on them."""
+    return _route("POST", path, handler, door=Door.WORKERS, **said)
+
+
 def mount(app: web.Application, route: Route) -> None:
     """Put a row into aiohttp's router; a trailing slash names the same resource."""
-    pattern = _NAME_IN_PATH.sub(rf"{{\1:{ID_PATTERN}}}", route.path)
+    pattern = _NAME_IN_PATH.sub(
+        lambda m: f"{{{m[1]}:{TEXT_PATTERN if m[1] in route.texts else ID_PATTERN}}}", route.path
+    )
     guarded = _guarded(route)
     for path in {pattern, pattern.rstrip("/") + "/"}:
         app.router.add_route(route.method, path, guarded)
@@ -144,6 +167,7 @@ def _guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     caller_name = next((named[kind] for kind in _CALLERS if kind in named), None)
     body_name = named.get(route.takes) if route.takes else None
     query_name = named.get(route.query) if route.query else None
+    expected_name = named.get(Expected)
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         bodies.check_size(request, route.limit_bytes)
@@ -153,6 +177,9 @@ def _guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         if route.may is not None and isinstance(caller, Person):
             caller.must(route.may)
         arguments: dict[str, Any] = {name: _path_id(request, name) for name in route.ids}
+        arguments |= {name: _path_text(request, name) for name in route.texts}
+        if expected_name is not None:
+            arguments[expected_name] = etags.expected(request.headers.get("If-Match"))
         if caller_name is not None:
             arguments[caller_name] = caller
         if query_name is not None and route.query is not None:
@@ -177,7 +204,18 @@ def _answer(request: web.Request, route: Route, answer: Any) -> web.StreamRespon
             query = request.rel_url.update_query(cursor=str(answer.items[-1].id))
             next_page = str(query)
         return reply(answer.items, route.status, next_page=next_page)
-    return reply(answer, route.status)
+    return _tagged(request, reply(answer, route.status), answer)
+
+
+def _tagged(request: web.Request, response: web.Response, answer: Any) -> web.Response:
+    """What has an id has a state that can be asked for: `If-None-Match`, `If-Match`."""
+    if getattr(answer, "id", None) is None or request.method not in ("GET", "PUT"):
+        return response
+    tag = etags.of(answer)
+    if request.method == "GET" and etags.is_known(request.headers.get("If-None-Match"), tag):
+        response = web.Response(status=304)
+    response.headers["ETag"] = tag
+    return response
 
 
 def _path_id(request: web.Request, name: str) -> int:
@@ -185,6 +223,13 @@ def _path_id(request: web.Request, name: str) -> int:
     if number > MAX_ID:
         raise NotFound(f"There is no {name.removesuffix('_id')} {number}.")
     return number
+
+
+def _path_text(request: web.Request, name: str) -> str:
+    text = request.match_info[name]
+    if not text.isprintable():
+        raise NotFound(f"There is no {name} of that name.")
+    return text
 
 
 def is_page(gives: Any) -> bool:

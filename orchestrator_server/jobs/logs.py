@@ -1,6 +1,7 @@
 """The output of jobs, one file for each attempt, written only at its end."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,9 +22,9 @@ class LogGap(Exception):
 class Logs:
     """Files on one thread of their own, so that two chunks of one log never interleave."""
 
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
+    def __init__(self, folder: Path, limit_bytes: Callable[[], int]) -> None:
         self._folder = folder
-        self._limit_bytes = limit_bytes
+        self._limit = limit_bytes  # asked each time: it is a setting
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="logs")
 
     async def append(self, job_id: int, attempt: int, offset: int, chunk: bytes) -> LogAnswer:
@@ -47,16 +48,17 @@ class Logs:
     def _append(self, job_id: int, attempt: int, offset: int, chunk: bytes) -> LogAnswer:
         path = self._file(job_id, attempt)
         path.parent.mkdir(parents=True, exist_ok=True)
+        limit_bytes = self._limit()
         end = offset + len(chunk)
         with path.open("ab") as file:
             length = file.tell()
-            if length > self._limit_bytes:  # the mark is there
+            if length > limit_bytes:  # the mark is there
                 return LogAnswer(next_offset=end, truncated=True)
             if offset > length:
                 raise LogGap(length)
-            if end > self._limit_bytes:
-                file.write(chunk[length - offset : self._limit_bytes - offset])
-                file.write(self._mark())
+            if end > limit_bytes:
+                file.write(chunk[length - offset : limit_bytes - offset])
+                file.write(_mark(limit_bytes))
                 return LogAnswer(next_offset=end, truncated=True)
             file.write(chunk[length - offset :])
             return LogAnswer(next_offset=max(length, end))
@@ -69,8 +71,9 @@ class Logs:
         except FileNotFoundError:  # nothing was printed yet
             return b""
 
-    def _mark(self) -> bytes:
-        return f"\n[log truncated at {self._limit_bytes:,} bytes]\n".encode()
-
     def _file(self, job_id: int, attempt: int) -> Path:
         return self._folder / str(job_id // _JOBS_PER_FOLDER) / f"{job_id}.{attempt}.log"
+
+
+def _mark(limit_bytes: int) -> bytes:
+    return f"\n[log truncated at {limit_bytes:,} bytes]\n".encode()

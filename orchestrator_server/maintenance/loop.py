@@ -10,7 +10,7 @@ from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
 from orchestrator_server.maintenance import lost_robots
-from sdk.contract.settings import JobSettings
+from orchestrator_server.settings.current import CurrentSettings
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ class Maintenance:
         self,
         database: Database,
         wakeups: Wakeups,
-        settings: JobSettings,
+        settings: CurrentSettings,
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._database = database
@@ -39,7 +39,7 @@ class Maintenance:
     async def start(self) -> None:
         """Every running attempt gets a whole new lease first: while no server ran, no robot
         could be heard, and silence means nothing."""
-        await self._database.write(attempts.renew_all, self._settings)
+        await self._database.write(attempts.renew_all, self._settings.jobs)
         self._tasks = [
             asyncio.create_task(self._watch(), name="watchdog"),
             asyncio.create_task(self._look(), name="look for waiting jobs"),
@@ -67,7 +67,7 @@ class Maintenance:
     async def _tick(self, late_seconds: float) -> None:
         if late_seconds > 2 * self._tick_seconds:  # we were stopped, not the robots
             log.warning("watchdog came late; all leases begin anew", seconds=round(late_seconds))
-            await self._database.write(attempts.renew_all, self._settings)
+            await self._database.write(attempts.renew_all, self._settings.jobs)
             return
         touched = lost_robots.BATCH
         while touched == lost_robots.BATCH:
@@ -75,9 +75,16 @@ class Maintenance:
             if touched:
                 log.warning("robots were lost", jobs=touched)
 
+    async def _refresh_settings(self) -> None:
+        try:
+            await self._settings.refresh(self._database)
+        except Unavailable as error:
+            log.warning("settings could not be read; the last ones hold", why=str(error))
+
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            await self._refresh_settings()
             if self._wakeups.count:
                 try:
                     count = await self._database.read(attempts.waiting, self._wakeups.count)

@@ -13,9 +13,9 @@ from orchestrator_server.http.identify import origin
 from orchestrator_server.http.keys import (
     CLOCK,
     DATABASE,
-    JOB_SETTINGS,
     KEYS,
     LOGS,
+    SETTINGS,
     WAKEUPS,
     online_since,
 )
@@ -51,7 +51,7 @@ async def register_robot(request: web.Request, wanted: RobotRegister) -> RobotRe
 async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -> HeartbeatAnswer:
     """Say "I am here": renews the leases of the jobs named, and answers what to do with each."""
     _must_mean_itself(robot, beat.robot_id)
-    settings = request.app[JOB_SETTINGS]
+    settings = request.app[SETTINGS].jobs
     actions = await request.app[DATABASE].write(_beat, robot, beat, settings)
     return HeartbeatAnswer(
         jobs=actions,
@@ -112,7 +112,7 @@ async def running_job(request: web.Request, job: JobCaller) -> RunningJob:
 
 async def _claim(request: web.Request, robot: RobotCaller, wanted: NextJob) -> NextJobAnswer:
     keys = request.app[KEYS]
-    settings = request.app[JOB_SETTINGS]
+    settings = request.app[SETTINGS].jobs
 
     def token(job_id: int, attempt: int) -> str:
         return job_token(keys, job_id, attempt)

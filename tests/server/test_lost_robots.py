@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator_server.http.keys import DATABASE, JOB_SETTINGS, MAINTENANCE
+from orchestrator_server.http.keys import DATABASE, MAINTENANCE, SETTINGS
 from orchestrator_server.jobs import attempts
 from orchestrator_server.maintenance import lost_robots
 
@@ -99,7 +99,7 @@ async def test_the_last_attempt_is_the_last(server, admin, claimed, clock):
 async def test_after_a_start_everybody_has_a_whole_lease(server, claimed, clock):
     await claimed()
     clock.advance(hours=1)
-    await server[DATABASE].write(attempts.renew_all, server[JOB_SETTINGS])
+    await server[DATABASE].write(attempts.renew_all, server[SETTINGS].jobs)
     assert await look(server) == 0
     clock.advance(seconds=60)
     assert await look(server) == 1

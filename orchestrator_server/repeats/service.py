@@ -1,0 +1,89 @@
+"""Requests that may be sent again: the same `Idempotency-Key` gets the first answer again.
+
+What was answered is kept in the transaction that did the deed, so that whoever did not hear
+the answer, and asks again, can neither do it twice nor be told something else.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+
+from orchestrator_server.db import queries
+from orchestrator_server.db.rows import Json
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import Invalid
+
+sql = queries.load(__package__)
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=msgspec.Struct)
+
+KEPT = timedelta(hours=24)
+
+
+class Repeatable(msgspec.Struct, frozen=True):
+    """A request with a key: who sent it, and a digest of what it asks for."""
+
+    caller: str
+    key_hash: str
+    request_hash: str
+
+
+class _Known(msgspec.Struct, frozen=True):
+    request_hash: str
+    answer: Any
+
+
+def repeatable(caller: str, key: str, path: str, asks: msgspec.Struct) -> Repeatable:
+    request = path.encode() + b"\0" + msgspec.json.encode(asks)
+    return Repeatable(caller, _digest(key.encode()), _digest(request))
+
+
+def once(
+    tx: Transaction,
+    request: Repeatable | None,
+    answer_type: type[R],
+    unit: Callable[Concatenate[Transaction, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """What `unit` answers, or what it answered when `request` was first made.
+
+    Raises Invalid if the key was used for another request.
+    """
+    if request is None:
+        return unit(tx, *args, **kwargs)
+    since = _since(tx.now)
+    key = {"caller": request.caller, "key_hash": request.key_hash}
+    known = tx.maybe(sql.known, _Known, **key, since=since)
+    if known is None:
+        answer = unit(tx, *args, **kwargs)
+        tx.run(
+            sql.remember,
+            **key,
+            request_hash=request.request_hash,
+            answer=Json(answer),
+            since=since,
+        )
+        return answer
+    if known.request_hash != request.request_hash:
+        raise Invalid(
+            "This Idempotency-Key was used for another request; use a new key for a new one.",
+            kind="idempotency-key-reused",
+        )
+    return msgspec.convert(known.answer, answer_type)
+
+
+def forget_old(tx: Transaction) -> None:
+    tx.run(sql.forget_before, since=_since(tx.now))
+
+
+def _since(now: datetime) -> datetime:
+    return now - KEPT
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,112 @@
+"""Settings: what may be set, what is refused, and that each has an effect."""
+
+import pytest
+
+from orchestrator_server.http.keys import DATABASE, SETTINGS
+from orchestrator_server.settings import service
+from sdk.contract.settings import Settings
+
+
+async def change(admin, group, status=200, **keys):
+    return await admin.ask("PUT", f"/api/settings/{group}", status=status, json=keys)
+
+
+async def test_every_group_can_be_read_alone_and_with_the_others(admin):
+    everything = await admin.get("/api/settings")
+    assert set(everything) == {"general", "security", "jobs", "email", "logging"}
+    for group, settings in everything.items():
+        assert await admin.get(f"/api/settings/{group}") == settings
+    assert (await admin.ask("GET", "/api/settings/colours")).status == 404
+
+
+async def test_a_change_keeps_what_it_does_not_name_and_is_audited(admin):
+    changed = await change(admin, "jobs", heartbeat_seconds=20)
+    assert (changed["heartbeat_seconds"], changed["lease_seconds"]) == (20, 60)
+    [event] = (await admin.get("/api/audit?entity_type=settings"))["items"]
+    details = await admin.get(f"/api/audit/{event['id']}")
+    assert details["before"]["heartbeat_seconds"] == 10
+    assert details["after"]["heartbeat_seconds"] == 20
+
+
+@pytest.mark.parametrize(
+    ("group", "keys", "pointer"),
+    [
+        ("jobs", {"heartbeat_seconds": 30}, "#/lease_seconds"),
+        ("jobs", {"heartbeat_seconds": 20, "robot_offline_seconds": 30}, "#/robot_offline_seconds"),
+        ("jobs", {"lease_seconds": 20}, "#/lease_seconds"),
+        ("jobs", {"lease_seconds": "60"}, "#/lease_seconds"),
+        ("jobs", {"lease_minutes": 1}, "#"),
+        ("security", {"registration_enabled": "yes"}, "#/registration_enabled"),
+        ("security", {"password_min_length": 4}, "#/password_min_length"),
+        ("general", {"timezone": "Mars/Olympus"}, "#/timezone"),
+        ("general", {"public_url": "ftp://here"}, "#/public_url"),
+        ("email", {"enabled": True}, "#/host"),
+        ("email", {"from_address": "nobody"}, "#/from_address"),
+    ],
+)
+async def test_what_does_not_fit_changes_nothing(admin, group, keys, pointer):
+    before = await admin.get("/api/settings")
+    answer = await change(admin, group, 422, **keys)
+    assert answer["errors"][0]["pointer"] == pointer
+    assert await admin.get("/api/settings") == before
+
+
+async def test_one_bad_key_keeps_the_good_ones_out(admin):
+    await change(admin, "jobs", 422, heartbeat_seconds=15, lease_seconds=1)
+    assert (await admin.get("/api/settings/jobs"))["heartbeat_seconds"] == 10
+
+
+async def test_the_email_password_is_never_read_back_or_stored_as_it_is(admin, server):
+    secret = "canary-of-the-mail-server"
+    shown = await change(admin, "email", password=secret, username="robot")
+    assert shown["password"] == "***"
+    await change(admin, "email", password="***", username="other")
+    for path in ("/api/settings", "/api/settings/email", "/api/audit"):
+        assert secret not in str(await admin.get(path))
+    stored = (await server[DATABASE].read(service.read)).email.password
+    assert secret not in stored
+    from orchestrator_server.http.keys import SEALER
+
+    assert server[SEALER].open(stored, service.PASSWORD) == secret
+    assert (await change(admin, "email", password=None))["password"] is None
+
+
+async def test_another_servers_change_is_seen_after_a_refresh(admin, server):
+    await change(admin, "jobs", heartbeat_seconds=20)
+    server[SETTINGS].use(Settings())  # a server that has not heard of it
+    await server[SETTINGS].refresh(server[DATABASE])
+    assert server[SETTINGS].jobs.heartbeat_seconds == 20
+
+
+async def test_heartbeat_lease_and_grace_reach_the_robot(admin):
+    await change(admin, "jobs", lease_seconds=300, heartbeat_seconds=25, cancel_grace_seconds=7)
+    robot = await admin.make_robot()
+    beat = await robot.post("/api/runner/heartbeat", 200)
+    assert beat["lease_seconds"] == 300
+    assert beat["settings"] == {"heartbeat_seconds": 25, "cancel_grace_seconds": 7}
+
+
+async def test_a_robot_is_offline_after_the_silence_that_is_set(admin, clock):
+    await change(admin, "jobs", robot_offline_seconds=100)
+    robot = await admin.make_robot()
+    await robot.post("/api/runner/heartbeat", 200)
+    clock.advance(seconds=99)
+    assert [r["status"] for r in await admin.get("/api/robots")] == ["online"]
+    clock.advance(seconds=2)
+    assert [r["status"] for r in await admin.get("/api/robots")] == ["offline"]
+
+
+async def test_a_log_ends_at_the_limit_that_is_set(admin):
+    await change(admin, "jobs", log_limit_bytes=1024)
+    job = await admin.make_job(await admin.make_process())
+    robot = await admin.make_robot()
+    await robot.post("/api/runner/next-job", 200)
+    answer = await robot.ask(
+        "POST",
+        f"/api/runner/jobs/{job['id']}/logs?attempt=1&offset=0",
+        status=200,
+        data=b"x" * 2000,
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert answer["truncated"] is True
+    assert b"truncated at 1,024 bytes" in await admin.get(f"/api/jobs/{job['id']}/logs")
