@@ -11,6 +11,7 @@ from orchestrator_server.access import routes as access
 from orchestrator_server.access import service as people
 from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.access.passwords import Passwords, check_strength
+from orchestrator_server.assets import routes as assets
 from orchestrator_server.audit import routes as audit
 from orchestrator_server.config import Config
 from orchestrator_server.db.migrate import migrate
@@ -50,7 +51,7 @@ from orchestrator_server.settings import routes as settings
 from orchestrator_server.settings.current import CurrentSettings
 from sdk.contract.settings import Settings
 
-FEATURES = [health, access, machines, robots, packages, processes, jobs, runner, audit, settings]
+FEATURES = [health, access, machines, robots, packages, processes, jobs, runner, assets, audit, settings]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
 FIRST_ADMIN = "admin"
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from orchestrator_server.errors import Unavailable
 from orchestrator_server.keys import KeyFile, Keys
 
 NONCE_BYTES = 12  # NIST SP 800-38D, 5.2.1.1
@@ -19,7 +20,7 @@ DATA_KEY_BITS = 256
 _FORMAT = "v1"
 
 
-class CannotOpen(Exception):
+class CannotOpen(Unavailable):
     """A secret cannot be read with the keys there are; the message names it and what to do."""
 
 

@@ -1,0 +1,219 @@
+"""The verbs of an asset. What is secret is sealed, and shown to running jobs alone."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from orchestrator_server import names
+from orchestrator_server.access.callers import Actor, JobCaller
+from orchestrator_server.assets import values
+from orchestrator_server.audit import service as audit
+from orchestrator_server.db import queries
+from orchestrator_server.db.rows import Json
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import AlreadyExists, Conflict, Forbidden, Invalid, Unauthenticated
+from orchestrator_server.etags import Expected
+from orchestrator_server.sealing import Place, Sealer
+from sdk.contract.assets import (
+    MASK,
+    Asset,
+    AssetCreate,
+    AssetQuery,
+    AssetType,
+    AssetUpdate,
+    AssetValue,
+)
+from sdk.contract.base import Page
+
+sql = queries.load(__package__)
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A row as it is: `sealed` holds what is secret, `value` what is not."""
+
+    id: int
+    name: str
+    type: AssetType
+    value: Any = None
+    username: str | None = None
+    sealed: str | None = None
+    description: str | None = None
+    robot_id: int | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    def shown(self) -> Asset:
+        """As people see it."""
+        fields = msgspec.structs.asdict(self)
+        if fields.pop("sealed") is not None:
+            fields["value"] = MASK
+        return Asset(**fields)
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: int
+
+
+class _Reader(msgspec.Struct, frozen=True):
+    robot_id: int
+
+
+class _Name(msgspec.Struct, frozen=True):
+    name: str
+
+
+def create(
+    tx: Transaction,
+    actor: Actor,
+    sealer: Sealer,
+    wanted: AssetCreate,
+    *,
+    robot_id: int | None = None,
+) -> Asset:
+    type_ = values.canonical(wanted.type)
+    values.check(type_, wanted.value, wanted.username)
+    name = names.clean(wanted.name, what="asset")
+    _must_be_free(tx, name)
+    is_secret = type_ in values.SEALED
+    created = tx.one(
+        sql.insert,
+        _Id,
+        missing="The asset was not stored.",
+        name=name,
+        name_key=names.key(name),
+        type=type_,
+        value=Json(None if is_secret else wanted.value),
+        username=wanted.username,
+        description=wanted.description,
+        robot_id=robot_id,
+    )
+    if is_secret:  # its place is known only now
+        tx.run(sql.seal, id=created.id, sealed=sealer.seal(wanted.value, place(created.id)))
+    asset = get(tx, created.id)
+    audit.record(tx, actor, "asset.created", after=asset, name=name)
+    return asset
+
+
+def get(tx: Transaction, asset_id: int) -> Asset:
+    return _stored(tx, asset_id).shown()
+
+
+def list_assets(tx: Transaction, wanted: AssetQuery) -> Page[Asset]:
+    """Searched by name alone: a search in values would tell secrets apart."""
+    page = tx.page(sql.list, Stored, wanted, pattern=names.pattern(wanted.search))
+    return Page([stored.shown() for stored in page.items], page.more)
+
+
+def update(
+    tx: Transaction,
+    actor: Actor,
+    sealer: Sealer,
+    asset_id: int,
+    wanted: AssetUpdate,
+    expected: Expected,
+) -> Asset:
+    stored = _stored(tx, asset_id)
+    before = stored.shown()
+    expected.must_fit(before)
+    type_ = stored.type if wanted.type is UNSET else values.canonical(wanted.type)
+    if wanted.name is not UNSET and names.key(wanted.name) != names.key(stored.name):
+        _must_be_free(tx, wanted.name)
+    name = stored.name if wanted.name is UNSET else names.clean(wanted.name, what="asset")
+    username = stored.username if wanted.username is UNSET else wanted.username
+    if type_ is not AssetType.CREDENTIAL and wanted.username is UNSET:
+        username = None
+    value, sealed = _value(sealer, stored, type_, wanted.value, username)
+    tx.run(
+        sql.update,
+        id=asset_id,
+        name=name,
+        name_key=names.key(name),
+        type=type_,
+        value=Json(value),
+        username=username,
+        sealed=sealed,
+        description=stored.description if wanted.description is UNSET else wanted.description,
+    )
+    asset = get(tx, asset_id)
+    given = wanted.value is not UNSET and wanted.value != MASK
+    metadata = {"value_changed": given} if sealed else {}
+    audit.record(
+        tx, actor, "asset.updated", before=before, after=asset, name=name, metadata=metadata
+    )
+    return asset
+
+
+def delete(tx: Transaction, actor: Actor, asset_id: int) -> None:
+    asset = get(tx, asset_id)
+    used = tx.maybe(sql.used_by_robot, _Name, id=asset_id)
+    if used is not None:
+        raise Conflict(
+            f"Asset {asset.name} is the credential of robot {used.name}; "
+            "give the robot another one, or delete the robot."
+        )
+    discard(tx, actor, asset_id)
+
+
+def discard(tx: Transaction, actor: Actor, asset_id: int) -> None:
+    """Delete it with the robot that it belongs to."""
+    asset = get(tx, asset_id)
+    tx.run(sql.delete, id=asset_id)
+    audit.record(tx, actor, "asset.deleted", before=asset, name=asset.name)
+
+
+def read(tx: Transaction, sealer: Sealer, job: JobCaller, name: str) -> AssetValue:
+    """The plain value for a running job; reads of secrets are in the audit trail."""
+    reader = tx.maybe(sql.reader, _Reader, id=job.id, attempt=job.attempt)
+    if reader is None:
+        raise Unauthenticated("This job has ended, and its token with it.")
+    missing = f"There is no asset {name}."
+    stored = tx.one(sql.list, Stored, missing=missing, name_key=names.key(name), limit=1)
+    if stored.robot_id not in (None, reader.robot_id):
+        raise Forbidden(f"Asset {stored.name} is for the jobs of another robot.")
+    value = stored.value
+    if stored.sealed is not None:
+        value = sealer.open(stored.sealed, place(stored.id))
+        metadata = {"job_id": job.id, "attempt": job.attempt}
+        audit.record(
+            tx, job.actor, "asset.read", entity_id=stored.id, name=stored.name, metadata=metadata
+        )
+    return AssetValue(name=stored.name, type=stored.type, value=value, username=stored.username)
+
+
+def record_refusal(tx: Transaction, job: JobCaller, name: str) -> None:
+    audit.record(tx, job.actor, "asset.read_refused", name=name, metadata={"job_id": job.id})
+
+
+def place(asset_id: int) -> Place:
+    return Place("assets", asset_id, "value")
+
+
+def _value(
+    sealer: Sealer, stored: Stored, type_: AssetType, wanted: Any, username: str | None
+) -> tuple[Any, str | None]:
+    """The new `value` and `sealed` of a row. A secret is never turned into something readable."""
+    keeps = wanted is UNSET or (wanted == MASK and type_ in values.SEALED)
+    if keeps and stored.sealed is not None:
+        if type_ not in values.SEALED:
+            raise Invalid(
+                f"Asset {stored.name} was a {stored.type}; give its new value with its new type.",
+                pointer="#/value",
+            )
+        values.check(type_, MASK, username)
+        return None, stored.sealed
+    value = stored.value if keeps else wanted
+    values.check(type_, value, username)
+    if type_ in values.SEALED:
+        return None, sealer.seal(value, place(stored.id))
+    return value, None
+
+
+def _stored(tx: Transaction, asset_id: int) -> Stored:
+    return tx.one(sql.list, Stored, missing=f"There is no asset {asset_id}.", id=asset_id, limit=1)
+
+
+def _must_be_free(tx: Transaction, name: str) -> None:
+    if tx.maybe(sql.list, Stored, name_key=names.key(name), limit=1):
+        raise AlreadyExists(f"There is an asset {name} already.")
