@@ -63,7 +63,7 @@ def claim(
     A robot has one attempt at a time, and a claim key is granted one attempt ever: so a
     request that is repeated, late or doubled takes nothing twice.
     """
-    robots.hold(tx, robot.id)
+    held = robots.hold(tx, robot.id)
     current = tx.maybe(sql.current_of_robot, _Current, robot_id=robot.id)
     if current is not None:
         _must_be_the_same_agent(robot, current, wanted)
@@ -73,6 +73,8 @@ def claim(
     key = wanted.claim_key
     if key is not None and tx.all(sql.key_used, _Key, robot_id=robot.id, claim_key=key):
         return NextJobAnswer(job=None, key_used=True)
+    if held.is_paused:
+        return NextJobAnswer(job=None)
     claimed = tx.maybe(
         sql.claim_next,
         _Claimed,

@@ -7,11 +7,19 @@ RETURNING id;
 SELECT id FROM machines WHERE name_key = :name_key AND deleted_at IS NULL;
 
 -- name: by_key
-SELECT id FROM machines WHERE key_hash = :key_hash AND deleted_at IS NULL;
+-- Also by the key before, while it overlaps with the new one.
+SELECT id FROM machines
+WHERE deleted_at IS NULL AND (key_hash = :key_hash
+    OR (previous_key_hash = :key_hash AND previous_key_until > :now));
+
+-- name: renew_key
+UPDATE machines SET previous_key_hash = key_hash, previous_key_until = :until,
+    key_hash = :key_hash, key_hint = :key_hint, updated_at = :now
+WHERE id = :id;
 
 -- name: list
 -- Newest first. A machine is connected while a robot on it is heard from.
-SELECT m.id, m.name, m.mode, m.last_seen_at, m.info, m.created_at, m.updated_at,
+SELECT m.id, m.name, m.mode, m.last_seen_at, m.info, m.key_hint, m.created_at, m.updated_at,
        CASE WHEN m.last_seen_at > :online_since THEN 'connected' ELSE 'disconnected' END AS status,
        (SELECT count(*) FROM robots AS r WHERE r.machine_id = m.id AND r.deleted_at IS NULL)
            AS robot_count
@@ -30,4 +38,5 @@ UPDATE machines SET last_seen_at = :now WHERE id = :id;
 UPDATE machines SET last_seen_at = :now, info = :info WHERE id = :id;
 
 -- name: delete
-UPDATE machines SET deleted_at = :now, updated_at = :now WHERE id = :id AND deleted_at IS NULL;
+UPDATE machines SET deleted_at = :now, updated_at = :now, previous_key_hash = NULL
+WHERE id = :id AND deleted_at IS NULL;

@@ -1,13 +1,15 @@
 """Machines over HTTP."""
 
+from datetime import timedelta
+
 from aiohttp import web
 
 from orchestrator_server.access.callers import Person
-from orchestrator_server.http.keys import DATABASE, online_since
+from orchestrator_server.http.keys import DATABASE, SETTINGS, online_since
 from orchestrator_server.http.routes import delete, get, post
 from orchestrator_server.machines import service
 from sdk.contract.base import Page
-from sdk.contract.machines import Machine, MachineCreate, MachineCreated, MachineQuery
+from sdk.contract.machines import Machine, MachineCreate, MachineCreated, MachineKey, MachineQuery
 
 
 async def list_machines(request: web.Request, wanted: MachineQuery) -> Page[Machine]:
@@ -29,6 +31,18 @@ async def get_machine(request: web.Request, machine_id: int) -> Machine:
     return await request.app[DATABASE].read(service.get, machine_id, online_since(request))
 
 
+async def renew_machine_key(request: web.Request, person: Person, machine_id: int) -> MachineKey:
+    """Give a machine a new key; the one before works for the overlap that is set."""
+    minutes = request.app[SETTINGS].security.rotation_overlap_minutes
+    return await request.app[DATABASE].write(
+        service.renew_key,
+        person.actor,
+        machine_id,
+        timedelta(minutes=minutes),
+        online_since(request),
+    )
+
+
 async def delete_machine(request: web.Request, person: Person, machine_id: int) -> None:
     """Delete a machine that has no robots; its key dies with it."""
     since = online_since(request)
@@ -39,5 +53,6 @@ ROUTES = [
     get("/api/machines", list_machines, may="machines:view"),
     post("/api/machines", create_machine, may="machines:create", status=201),
     get("/api/machines/{machine_id}", get_machine, may="machines:view"),
+    post("/api/machines/{machine_id}/key", renew_machine_key, may="machines:edit", status=201),
     delete("/api/machines/{machine_id}", delete_machine, may="machines:delete"),
 ]

@@ -1,6 +1,6 @@
 """The verbs of a machine. Its key is shown once; what is kept is a hash."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from sdk.contract.machines import (
     Machine,
     MachineCreate,
     MachineCreated,
+    MachineKey,
     MachineMode,
     MachineQuery,
 )
@@ -74,6 +75,23 @@ def delete(tx: Transaction, actor: Actor, machine_id: int, online_since: datetim
     audit.record(tx, actor, "machine.deleted", before=machine, name=machine.name)
 
 
+def renew_key(
+    tx: Transaction, actor: Actor, machine_id: int, overlap: timedelta, online_since: datetime
+) -> MachineKey:
+    """A new key; the one before works until the overlap is over, and no longer."""
+    machine = get(tx, machine_id, online_since)
+    if machine.mode is not MachineMode.RUNNER:
+        raise Conflict(f"Machine {machine.name} is a developer's own; it has no key.")
+    key = secrets.new("mky")
+    until = tx.now + overlap
+    tx.run(sql.renew_key, id=machine_id, key_hash=key.hash, key_hint=key.hint, until=until)
+    metadata = {"before": machine.key_hint, "after": key.hint}
+    audit.record(
+        tx, actor, "machine.key_renewed", entity_id=machine_id, name=machine.name, metadata=metadata
+    )
+    return MachineKey(machine_key=key.text, previous_until=until)
+
+
 def id_of_key(tx: Transaction, machine_key: str | None) -> int:
     """The machine a key belongs to. A key dies with its machine, whatever is named so later."""
     if machine_key is None:
@@ -82,7 +100,7 @@ def id_of_key(tx: Transaction, machine_key: str | None) -> int:
         found = tx.maybe(sql.by_key, _Id, key_hash=secrets.hash_of(machine_key))
         if found:
             return found.id
-    raise Unauthenticated("This machine key is not valid; create the machine anew for a new one.")
+    raise Unauthenticated("This machine key is not valid; ask an operator for a new one.")
 
 
 def seen(tx: Transaction, machine_id: int, info: dict[str, Any] | None) -> None:

@@ -2,7 +2,7 @@
 INSERT INTO robots (name, name_key, machine_id, token_hash, token_hint, machine_info,
                     agent_version, labels, created_at, updated_at)
 VALUES (:name, :name_key, :machine_id, :token_hash, :token_hint, :machine_info,
-        :agent_version, '[]', :now, :now)
+        :agent_version, :labels, :now, :now)
 RETURNING id;
 
 -- name: by_name
@@ -16,16 +16,31 @@ FROM robots
 WHERE (token_hash = :token_hash OR previous_token_hash = :token_hash) AND deleted_at IS NULL;
 
 -- name: renew_token
-UPDATE robots SET previous_token_hash = token_hash, token_hash = :token_hash,
-                  token_hint = :token_hint, machine_info = :machine_info,
-                  agent_version = :agent_version, updated_at = :now
+-- The token in use stays good until the new one is used; one that nobody used is forgotten.
+UPDATE robots SET previous_token_hash = coalesce(previous_token_hash, token_hash),
+    token_hash = :token_hash, token_hint = :token_hint, updated_at = :now
 WHERE id = :id;
+
+-- name: tell
+UPDATE robots SET machine_info = :machine_info, agent_version = :agent_version WHERE id = :id;
+
+-- name: label
+UPDATE robots SET labels = :labels WHERE id = :id;
+
+-- name: update
+UPDATE robots SET name = :name, name_key = :name_key, machine_id = :machine_id,
+    labels = :labels, credential_asset_id = :credential_asset_id, updated_at = :now
+WHERE id = :id;
+
+-- name: pause
+UPDATE robots SET is_paused = :paused, pause_comment = :comment, updated_at = :now WHERE id = :id;
 
 -- name: forget_previous_token
 UPDATE robots SET previous_token_hash = NULL WHERE id = :id AND previous_token_hash IS NOT NULL;
 
 -- name: list
-SELECT r.id, r.name, r.last_heartbeat, r.machine_id, m.name AS machine_name, r.machine_info,
+SELECT r.id, r.name, r.is_paused AS paused, r.pause_comment, r.labels, r.credential_asset_id,
+       r.last_heartbeat, r.machine_id, m.name AS machine_name, r.machine_info,
        r.agent_version, r.created_at, r.updated_at,
        CASE WHEN r.last_heartbeat > :online_since THEN 'online' ELSE 'offline' END AS status,
        (SELECT j.id FROM jobs AS j WHERE j.robot_id = r.id AND j.status = 'running')
@@ -52,8 +67,8 @@ WHERE id = :id AND deleted_at IS NULL;
 
 -- name: hold
 -- SQLite has one writer already.
-SELECT 1 AS held_by_begin_immediate;
+SELECT labels, is_paused FROM robots WHERE id = :id;
 
 -- name: hold [postgres]
 -- NO KEY: what refers to the robot may go on being written.
-SELECT id FROM robots WHERE id = :id FOR NO KEY UPDATE;
+SELECT labels, is_paused FROM robots WHERE id = :id FOR NO KEY UPDATE;

@@ -3,11 +3,20 @@
 from aiohttp import web
 
 from orchestrator_server.access.callers import Person
-from orchestrator_server.http.keys import DATABASE, online_since
-from orchestrator_server.http.routes import delete, get, post
-from orchestrator_server.robots import service
+from orchestrator_server.etags import Expected
+from orchestrator_server.http.keys import DATABASE, SEALER, WAKEUPS, online_since
+from orchestrator_server.http.routes import delete, get, post, put
+from orchestrator_server.robots import editing, service
 from sdk.contract.base import Page
-from sdk.contract.robots import Robot, RobotCreate, RobotCreated, RobotQuery
+from sdk.contract.robots import (
+    Robot,
+    RobotCreate,
+    RobotCreated,
+    RobotPause,
+    RobotQuery,
+    RobotToken,
+    RobotUpdate,
+)
 
 
 async def list_robots(request: web.Request, wanted: RobotQuery) -> Page[Robot]:
@@ -17,8 +26,8 @@ async def list_robots(request: web.Request, wanted: RobotQuery) -> Page[Robot]:
 
 async def create_robot(request: web.Request, person: Person, wanted: RobotCreate) -> RobotCreated:
     """Create a robot. The answer is the only one that carries its token."""
-    since = online_since(request)
-    return await request.app[DATABASE].write(service.create, person.actor, wanted, since)
+    since, sealer = online_since(request), request.app[SEALER]
+    return await request.app[DATABASE].write(editing.create, person.actor, sealer, wanted, since)
 
 
 async def get_robot(request: web.Request, robot_id: int) -> Robot:
@@ -26,10 +35,25 @@ async def get_robot(request: web.Request, robot_id: int) -> Robot:
     return await request.app[DATABASE].read(service.get, robot_id, online_since(request))
 
 
+async def update_robot(
+    request: web.Request, person: Person, robot_id: int, wanted: RobotUpdate, expected: Expected
+) -> Robot:
+    """Change a robot: its name, machine, labels or credential."""
+    return await request.app[DATABASE].write(
+        editing.update,
+        person.actor,
+        request.app[SEALER],
+        robot_id,
+        wanted,
+        expected,
+        online_since(request),
+    )
+
+
 async def delete_robot(request: web.Request, person: Person, robot_id: int) -> None:
-    """Delete a robot that runs no job; its token dies with it."""
+    """Delete a robot that runs no job; its token and its credential die with it."""
     since = online_since(request)
-    await request.app[DATABASE].write(service.delete, person.actor, robot_id, since)
+    await request.app[DATABASE].write(editing.delete, person.actor, robot_id, since)
 
 
 async def vouch_for_robot(request: web.Request, person: Person, robot_id: int) -> Robot:
@@ -38,10 +62,36 @@ async def vouch_for_robot(request: web.Request, person: Person, robot_id: int) -
     return await request.app[DATABASE].write(service.vouch, person.actor, robot_id, since)
 
 
+async def pause_robot(
+    request: web.Request, person: Person, robot_id: int, wanted: RobotPause
+) -> Robot:
+    """Pause a robot: it finishes its job and is given no other, also after restarts."""
+    since = online_since(request)
+    return await request.app[DATABASE].write(editing.pause, person.actor, robot_id, wanted, since)
+
+
+async def resume_robot(request: web.Request, person: Person, robot_id: int) -> Robot:
+    """Resume a paused robot; what waits for it may be claimed at once."""
+    since = online_since(request)
+    robot = await request.app[DATABASE].write(editing.resume, person.actor, robot_id, since)
+    request.app[WAKEUPS].wake_one(robot_id)
+    return robot
+
+
+async def renew_robot_token(request: web.Request, person: Person, robot_id: int) -> RobotToken:
+    """Give a robot a new token; the one before dies when the new one is first used."""
+    since = online_since(request)
+    return await request.app[DATABASE].write(editing.renew_token, person.actor, robot_id, since)
+
+
 ROUTES = [
     get("/api/robots", list_robots, may="robots:view"),
     post("/api/robots", create_robot, may="robots:create", status=201),
     get("/api/robots/{robot_id}", get_robot, may="robots:view"),
+    put("/api/robots/{robot_id}", update_robot, may="robots:edit"),
     delete("/api/robots/{robot_id}", delete_robot, may="robots:delete"),
     post("/api/robots/{robot_id}/heartbeat", vouch_for_robot, may="robots:edit"),
+    post("/api/robots/{robot_id}/pause", pause_robot, may="robots:edit"),
+    post("/api/robots/{robot_id}/resume", resume_robot, may="robots:edit"),
+    post("/api/robots/{robot_id}/token", renew_robot_token, may="robots:edit", status=201),
 ]

@@ -34,6 +34,13 @@ class _Named(msgspec.Struct, frozen=True):
     machine_id: int | None
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What decides whether a robot may have a job."""
+
+    labels: list[str]
+    is_paused: bool
+
+
 class _ByToken(_Named, frozen=True):
     is_current: bool
     has_previous: bool
@@ -48,7 +55,7 @@ def create(
     if wanted.machine_id is not None:
         machines.get(tx, wanted.machine_id, online_since)
     token = secrets.new("rbt")
-    robot_id = _insert(tx, name, wanted.machine_id, token)
+    robot_id = _insert(tx, name, wanted.machine_id, token, labels=wanted.labels)
     robot = get(tx, robot_id, online_since)
     audit.record(tx, actor, "robot.created", after=robot, name=name)
     return RobotCreated(**msgspec.structs.asdict(robot), api_token=token.text)
@@ -64,7 +71,7 @@ def register(
     token = secrets.new("rbt")
     known = tx.maybe(sql.by_name, _Named, name_key=names.key(name))
     if known is None:
-        robot_id = _insert(tx, name, machine_id, token, info, wanted.agent_version)
+        robot_id = _insert(tx, name, machine_id, token, info, wanted.agent_version, wanted.labels)
     elif known.machine_id != machine_id:
         raise Conflict(
             f"The name {name} belongs to a robot of another machine; choose another name.",
@@ -72,14 +79,10 @@ def register(
         )
     else:
         robot_id = known.id
-        tx.run(
-            sql.renew_token,
-            id=robot_id,
-            token_hash=token.hash,
-            token_hint=token.hint,
-            machine_info=Json(info),
-            agent_version=wanted.agent_version,
-        )
+        tx.run(sql.renew_token, id=robot_id, token_hash=token.hash, token_hint=token.hint)
+        tx.run(sql.tell, id=robot_id, machine_info=Json(info), agent_version=wanted.agent_version)
+        if wanted.labels is not None:
+            tx.run(sql.label, id=robot_id, labels=Json(wanted.labels))
     machines.seen(tx, machine_id, wanted.machine_info)
     actor = msgspec.structs.replace(origin, type=ActorType.ROBOT, name=name)
     audit.record(tx, actor, "robot.registered", after=get(tx, robot_id, online_since), name=name)
@@ -104,9 +107,13 @@ def forget_previous_token(tx: Transaction, robot_id: int) -> None:
     tx.run(sql.forget_previous_token, id=robot_id)
 
 
-def hold(tx: Transaction, robot_id: int) -> None:
+def is_named(tx: Transaction, name: str) -> bool:
+    return tx.maybe(sql.by_name, _Named, name_key=names.key(name)) is not None
+
+
+def hold(tx: Transaction, robot_id: int) -> Held:
     """Let requests of one robot come one after the other, until this unit ends."""
-    tx.run(sql.hold, id=robot_id)
+    return tx.one(sql.hold, Held, missing=f"There is no robot {robot_id}.", id=robot_id)
 
 
 def get(tx: Transaction, robot_id: int, online_since: datetime) -> Robot:
@@ -161,6 +168,7 @@ def _insert(
     token: secrets.Secret,
     info: dict[str, Any] | None = None,
     agent_version: str | None = None,
+    labels: list[str] | None = None,
 ) -> int:
     inserted = tx.one(
         sql.insert,
@@ -173,5 +181,6 @@ def _insert(
         token_hint=token.hint,
         machine_info=Json(info or {}),
         agent_version=agent_version,
+        labels=Json(labels or []),
     )
     return inserted.id

@@ -16,6 +16,8 @@ Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Text = Annotated[str, Meta(max_length=4096)]
 Search = Annotated[str, Meta(min_length=1, max_length=200)]
+Label = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}$")]
+Labels = Annotated[list[Label], Meta(max_length=20)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 

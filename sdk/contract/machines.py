@@ -34,8 +34,16 @@ class Machine(Resource, frozen=True, kw_only=True):
     last_seen_at: datetime | None = None
     robot_count: int = 0
     info: dict[str, Any] = {}
+    key_hint: str | None = None  # the ends of its key, to tell keys apart
     created_at: datetime
     updated_at: datetime
+
+
+class MachineKey(Resource, frozen=True, kw_only=True):
+    """A new key. The one before goes on working until `previous_until`."""
+
+    machine_key: str  # shown this once; the server keeps a hash
+    previous_until: datetime
 
 
 class MachineCreated(Machine, frozen=True, kw_only=True):

@@ -2,9 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from sdk.contract.base import Id, ListQuery, Name, Request, Resource, Search
+from msgspec import UNSET, Meta, UnsetType
+
+from sdk.contract.assets import UserName
+from sdk.contract.base import Id, Labels, ListQuery, Name, Request, Resource, Search, Text
 
 
 class RobotStatus(StrEnum):
@@ -12,9 +15,37 @@ class RobotStatus(StrEnum):
     OFFLINE = "offline"
 
 
+class Login(Request, frozen=True, kw_only=True):
+    """The account that a robot signs in with where nobody is; sealed, for its jobs alone."""
+
+    username: UserName
+    password: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
 class RobotCreate(Request, frozen=True, kw_only=True):
     name: Name
     machine_id: Id | None = None
+    credential: Login | None = None
+    labels: Labels = []
+
+
+class RobotUpdate(Request, frozen=True, kw_only=True):
+    """What is not given stays; `null` takes the machine or the credential away."""
+
+    name: Name | UnsetType = UNSET
+    machine_id: Id | UnsetType | None = UNSET
+    credential: Login | UnsetType | None = UNSET
+    labels: Labels | UnsetType = UNSET
+
+
+class RobotPause(Request, frozen=True, kw_only=True):
+    comment: Text | None = None
+
+
+class RobotToken(Resource, frozen=True, kw_only=True):
+    """A new token. The one before dies when this one is first used."""
+
+    api_token: str  # shown this once; the server keeps a hash
 
 
 class RobotQuery(ListQuery, frozen=True, kw_only=True):
@@ -26,12 +57,16 @@ class Robot(Resource, frozen=True, kw_only=True):
     id: int
     name: str
     status: RobotStatus
+    paused: bool = False
+    pause_comment: str | None = None
     last_heartbeat: datetime | None = None
     current_job_id: int | None = None
     machine_id: int | None = None
     machine_name: str | None = None
     machine_info: dict[str, Any] = {}
+    labels: list[str] = []
     agent_version: str | None = None
+    credential_asset_id: int | None = None
     created_at: datetime
     updated_at: datetime
 

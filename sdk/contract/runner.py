@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from sdk.contract.base import Id, Name, Query, Request, Resource, Text
+from sdk.contract.base import Id, Labels, Name, Query, Request, Resource, Text
 from sdk.contract.jobs import JobStatus, Progress, Reason
 
 ClaimKey = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
@@ -22,6 +22,7 @@ class RobotRegister(Request, frozen=True, kw_only=True):
     machine_name: Name | None = None
     agent_version: Annotated[str, Meta(max_length=64)] | None = None
     agent_instance: Instance | None = None
+    labels: Labels | None = None
 
 
 class RobotRegistered(Resource, frozen=True, kw_only=True):

@@ -148,3 +148,131 @@ async def test_a_token_speaks_for_its_own_robot_only(admin):
     robot = await admin.make_robot()
     assert (await robot.post("/api/runner/heartbeat", robot_id=999)).status == 403
     assert (await robot.post("/api/runner/next-job", robot_id=999)).status == 403
+
+
+async def edit(admin, robot, status=200, **changes):
+    return await admin.ask("PUT", f"/api/robots/{robot['id']}", status=status, json=changes)
+
+
+async def test_a_machine_key_is_renewed_with_an_overlap(admin, api, clock):
+    machine = await admin.post("/api/machines", 201, name="host")
+    renewed = await admin.post(f"/api/machines/{machine['id']}/key", 201)
+    assert renewed["previous_until"] == "2030-01-01T01:00:00Z"
+
+    async def register(name, key):
+        answer = await api.post("/api/runner/register-robot", name=name, machine_key=key)
+        return answer.status
+
+    assert await register("a", machine["machine_key"]) == 200
+    assert await register("b", renewed["machine_key"]) == 200
+    clock.advance(hours=1)
+    assert await register("c", machine["machine_key"]) == 401
+    assert await register("d", renewed["machine_key"]) == 200
+    shown = await admin.get(f"/api/machines/{machine['id']}")
+    assert shown["key_hint"] == f"rw_mky_…{renewed['machine_key'][-4:]}"
+    for key in (machine["machine_key"], renewed["machine_key"]):
+        assert key not in str(await admin.get("/api/audit"))
+
+
+async def test_the_overlap_is_a_setting(admin, api):
+    await admin.ask(
+        "PUT", "/api/settings/security", status=200, json={"rotation_overlap_minutes": 0}
+    )
+    machine = await admin.post("/api/machines", 201, name="host")
+    await admin.post(f"/api/machines/{machine['id']}/key", 201)
+    answer = await api.post(
+        "/api/runner/register-robot", name="a", machine_key=machine["machine_key"]
+    )
+    assert answer.status == 401
+
+
+async def test_a_developers_machine_has_no_key_to_renew(admin):
+    machine = await admin.post("/api/machines", 201, name="laptop", mode="agent")
+    await admin.post(f"/api/machines/{machine['id']}/key", 409)
+
+
+async def test_a_robots_token_is_renewed_and_the_one_before_dies_at_its_first_use(admin, api):
+    robot = await admin.post("/api/robots", 201, name="robot")
+    old = api.as_(**{"X-Robot-Token": robot["api_token"]})
+    await admin.post(f"/api/robots/{robot['id']}/token", 201)  # this one is lost on its way
+    renewed = await admin.post(f"/api/robots/{robot['id']}/token", 201)
+    await old.post("/api/runner/heartbeat", 200)
+    new = api.as_(**{"X-Robot-Token": renewed["api_token"]})
+    await new.post("/api/runner/heartbeat", 200)
+    assert (await old.post("/api/runner/heartbeat")).status == 401
+
+
+async def test_a_paused_robot_gets_nothing_until_it_is_resumed(admin):
+    worker = await admin.make_robot()
+    [robot] = await admin.get("/api/robots")
+    await admin.make_job(await admin.make_process())
+    paused = await admin.post(f"/api/robots/{robot['id']}/pause", 200, comment="a new screen")
+    assert (paused["paused"], paused["pause_comment"]) == (True, "a new screen")
+    assert (await worker.post("/api/runner/next-job", 200))["job"] is None
+    resumed = await admin.post(f"/api/robots/{robot['id']}/resume", 200)
+    assert (resumed["paused"], resumed["pause_comment"]) == (False, None)
+    assert (await worker.post("/api/runner/next-job", 200))["job"]
+
+
+async def test_a_robot_is_edited_field_by_field(admin):
+    machine = await admin.post("/api/machines", 201, name="host")
+    robot = await admin.post("/api/robots", 201, name="robot", labels=["gpu"])
+    await admin.post("/api/robots", 201, name="other")
+    assert (await edit(admin, robot, machine_id=machine["id"]))["machine_name"] == "host"
+    assert (await edit(admin, robot, name="Robot 2"))["labels"] == ["gpu"]
+    assert (await edit(admin, robot, labels=[], machine_id=None))["machine_id"] is None
+    await edit(admin, robot, 409, name=" OTHER ")
+    await edit(admin, robot, 404, machine_id=999)
+    await edit(admin, robot, 422, labels=["no spaces"])
+    await edit(admin, robot, 422, api_token="mine")
+    assert (await admin.get(f"/api/robots/{robot['id']}"))["name"] == "Robot 2"
+
+
+async def test_a_robot_that_runs_a_job_stays_on_its_machine(admin):
+    machine = await admin.post("/api/machines", 201, name="host")
+    worker = await admin.make_robot()
+    [robot] = await admin.get("/api/robots")
+    await admin.make_job(await admin.make_process())
+    await worker.post("/api/runner/next-job", 200)
+    await edit(admin, robot, 409, machine_id=machine["id"])
+
+
+async def test_a_robots_beats_do_not_stand_in_the_way_of_its_editor(admin, clock):
+    worker = await admin.make_robot()
+    [robot] = await admin.get("/api/robots")
+    path = f"/api/robots/{robot['id']}"
+    tag = (await admin.ask("GET", path)).headers["ETag"]
+    clock.advance(seconds=10)
+    await worker.post("/api/runner/heartbeat", 200)
+    assert (await admin.ask("GET", path, headers={"If-None-Match": tag})).status == 200
+    mine = {"json": {"name": "mine"}, "headers": {"If-Match": tag}}
+    assert (await admin.ask("PUT", path, **mine)).status == 200
+    assert (await admin.ask("PUT", path, **mine)).status == 412
+
+
+async def test_a_robots_credential_is_for_its_own_jobs(admin, api):
+    login = {"username": "svc", "password": "canary-password"}
+    created = await admin.post("/api/robots", 201, name="robot", credential=login)
+    assert "canary" not in str(created)
+    asset = await admin.get(f"/api/assets/{created['credential_asset_id']}")
+    assert (asset["username"], asset["value"], asset["robot_id"]) == ("svc", "***", created["id"])
+    process = await admin.make_process()
+    own = api.as_(**{"X-Robot-Token": created["api_token"]})
+    for worker, status in ((own, 200), (await admin.make_robot("other"), 403)):
+        await admin.make_job(process)
+        claimed = await worker.post("/api/runner/next-job", 200)
+        job = api.as_(Authorization=f"Bearer {claimed['job']['job_token']}")
+        answer = await job.ask("GET", f"/api/runtime/assets/{asset['name']}")
+        assert answer.status == status
+        if status == 200:
+            assert answer.body["value"] == "canary-password"
+            job_id = claimed["job"]["id"]
+            await worker.post(f"/api/runner/jobs/{job_id}/update", 200, status="completed")
+    actions = [e["action"] for e in (await admin.get("/api/audit?entity_type=asset"))["items"]]
+    assert actions == ["asset.read_refused", "asset.read", "asset.created"]
+    assert (await admin.ask("DELETE", f"/api/assets/{asset['id']}")).status == 409
+    changed = await edit(admin, created, credential={"username": "svc2", "password": "x"})
+    assert changed["credential_asset_id"] != asset["id"]
+    assert (await admin.ask("GET", f"/api/assets/{asset['id']}")).status == 404
+    await admin.ask("DELETE", f"/api/robots/{created['id']}", status=204)
+    assert await admin.get("/api/assets") == []
