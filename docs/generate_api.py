@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator_server.app import ROUTES
 from orchestrator_server.http import openapi
 from orchestrator_server.http.identify import Door
-from orchestrator_server.http.routes import Route, is_page
+from orchestrator_server.http.routes import Route, is_list
 
 FILE = Path(__file__).with_name("api.md")
 CREDENTIAL = {
@@ -55,7 +55,7 @@ def _answer(route: Route) -> str:
     item = openapi.item_of(route)
     if item is None:
         return "" if route.gives is type(None) else ", the content"
-    return f", a list of {_link(item)}" if is_page(route.gives) else f", {_link(item)}"
+    return f", a list of {_link(item)}" if is_list(route.gives) else f", {_link(item)}"
 
 
 def _link(type_: type) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
+import structlog
 from aiohttp import web
 
 from orchestrator_server import keys
@@ -41,6 +42,7 @@ from orchestrator_server.jobs import routes as jobs
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.machines import routes as machines
 from orchestrator_server.maintenance.loop import Maintenance
+from orchestrator_server.packages import editing as package_editing
 from orchestrator_server.packages import routes as packages
 from orchestrator_server.packages.storage import PackageStore
 from orchestrator_server.processes import routes as processes
@@ -51,9 +53,24 @@ from orchestrator_server.settings import routes as settings
 from orchestrator_server.settings.current import CurrentSettings
 from sdk.contract.settings import Settings
 
-FEATURES = [health, access, machines, robots, packages, processes, jobs, runner, assets, audit, settings]
+FEATURES = [
+    health,
+    access,
+    machines,
+    robots,
+    packages,
+    processes,
+    jobs,
+    runner,
+    assets,
+    audit,
+    settings,
+]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
 FIRST_ADMIN = "admin"
+OTHERS_UPLOAD_SECONDS = 3600  # how long another server may be receiving a package
+
+log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 
@@ -100,6 +117,7 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[SETTINGS] = CurrentSettings(lambda settings: _apply(config, settings))
         await app[SETTINGS].refresh(database)
         app[PACKAGES] = PackageStore(config.data / "packages")
+        await _sweep_packages(app[PACKAGES], database)
         app[LOGS] = Logs(config.data / "logs", lambda: app[SETTINGS].jobs.log_limit_bytes)
         app[WAKEUPS] = Wakeups()
         await _create_first_admin(app, config)
@@ -113,6 +131,15 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
             app[PASSWORDS].close()
     finally:
         await database.close()
+
+
+async def _sweep_packages(store: PackageStore, database: Database) -> None:
+    """A server that was killed may have left a file without a row; a lost disk, the reverse."""
+    files = await database.read(package_editing.stored_files)
+    age = 0 if database.dialect == "sqlite" else OTHERS_UPLOAD_SECONDS
+    there = store.sweep({file.file_path for file in files}, older_than_seconds=age)
+    for package in package_editing.missing_files(files, there):
+        log.error("the file of a package is missing; publish it again", package=package)
 
 
 async def _create_first_admin(app: web.Application, config: Config) -> None:

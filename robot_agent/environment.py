@@ -26,6 +26,7 @@ def child_environment(
         "RUNWRIGHT_PARAMETERS": str(folder / "parameters.json"),
         RESULT_VARIABLE: str(folder / "result.json"),
         "RUNWRIGHT_PROGRESS": str(folder / "progress.json"),
+        "RUNWRIGHT_STOP": str(stop_file(folder)),
         "RUNWRIGHT_JOB_ID": str(assignment.id),
         "RUNWRIGHT_ATTEMPT": str(assignment.attempt),
         "RUNWRIGHT_IDEMPOTENCY_KEY": f"runwright-job-{assignment.id}",
@@ -33,6 +34,11 @@ def child_environment(
         "RUNWRIGHT_URL": url,
         "RUNWRIGHT_JOB_TOKEN": assignment.job_token,
     }
+
+
+def stop_file(folder: Path) -> Path:
+    """Its presence tells the script to finish early."""
+    return folder / "stop"
 
 
 def mark_of(folder: Path) -> str:

@@ -98,6 +98,8 @@ def _obey(job: RunningJob, answer: HeartbeatAnswer) -> None:
 def _act(job: RunningJob, action: JobAction) -> None:
     if action.action != "continue" and not job.order.given.is_set():
         log.info("The server says %s to %s.", action.action, job)
+    if action.stop_requested:
+        job.ask_to_finish()
     match action.action:
         case "stop":
             job.order.stop(Reason.CANCELED_BY_USER)

@@ -35,7 +35,7 @@ def _fill(folder: Path, archive: Path, assignment: Assignment) -> Path:
 
 
 def _script(work: Path, path: str) -> Path:
-    script = (work / path).resolve()
+    script = (work / path.partition(":")[0]).resolve()
     if not script.is_relative_to(work.resolve()) or not script.is_file():
         raise JobFailed(Reason.START_FAILED, f"The package has no script {path!r}.")
     return script

@@ -113,7 +113,7 @@ async def _run_script(place: Workplace, job: RunningJob, script: Path) -> JobRep
     log.info("Starting %s of %s.", job, assignment.process.name)
     try:
         exit = await process.run(
-            [sys.executable, str(script)],
+            _command(script, assignment.process.script_path),
             cwd=job.folder / "work",
             env=child_environment(os.environ, assignment, job.folder, place.url),
             output=job.folder / "output.log",
@@ -129,6 +129,14 @@ async def _run_script(place: Workplace, job: RunningJob, script: Path) -> JobRep
     log.info("The script of %s has ended with status %d (%s).", job, exit.code, exit.ended)
     report = report_for(exit, job.order.reason, assignment.timeout_seconds)
     return await asyncio.to_thread(with_result, report, job.folder / "result.json")
+
+
+def _command(script: Path, script_path: str) -> list[str]:
+    """`file.py` is run as a whole; of `file.py:function`, the function is called."""
+    function = script_path.partition(":")[2]
+    if function:
+        return [sys.executable, "-m", "sdk.runtime.call", str(script), function]
+    return [sys.executable, str(script)]
 
 
 def _log_sender(place: Workplace, job: RunningJob) -> log_stream.Send:

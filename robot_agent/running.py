@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from robot_agent.clock import now
+from robot_agent.environment import stop_file
 from robot_agent.process import StopOrder
 from sdk.contract.jobs import Progress
 from sdk.contract.runner import Assignment, JobBeat
@@ -33,6 +34,13 @@ class RunningJob:
             phase=self.phase,
             progress=self._progress,
         )
+
+    def ask_to_finish(self) -> None:
+        """Let the script know that a person wants it to finish early; when is its own affair."""
+        file = stop_file(self.folder)
+        if not file.exists() and self.folder.is_dir():
+            log.info("A person asks %s to finish early.", self)
+            file.touch()
 
     def has_new_progress(self) -> bool:
         """Read what the script says about its progress, if it has said something since."""

@@ -18,6 +18,20 @@ job.progress(0.5, "half way")
 print("hello", job.parameters["who"])
 job.result = {"greeted": job.parameters["who"]}
 """
+TYPED = """
+import helper
+async def bill(customer: str, limit: int = 10):
+    return {"billed": helper.shout(customer), "limit": limit}
+"""
+HELPER = "def shout(text): return text.upper()"
+FINISH_EARLY = """
+import time
+from sdk.runtime import job
+print('begun', flush=True)
+while not job.should_stop:
+    time.sleep(0.02)
+job.result = "as far as I got"
+"""
 WAIT = "import time; print('begun', flush=True); time.sleep(60)"
 
 
@@ -122,3 +136,25 @@ async def test_the_package_of_a_job_is_only_for_its_robot(admin, tmp_path):
     robot = await admin.make_robot("other")
     answer = await robot.ask("GET", f"/api/packages/{process['package_id']}/download")
     assert answer.status == 403
+
+
+async def test_a_function_is_called_with_the_parameters_and_its_answer_is_the_result(
+    admin, tmp_path
+):
+    package = await admin.upload("bills", content=archive(main=TYPED, helper=HELPER))
+    wanted = {"name": "bill", "package_id": package["id"], "script_path": "main.py:bill"}
+    process = await admin.post("/api/processes", 201, **wanted)
+    job = await admin.make_job(process, parameters={"customer": "ada"})
+    async with a_robot_at_work(admin, tmp_path):
+        done = await job_when(admin, job, "completed", "failed")
+    assert done["result"] == {"billed": "ADA", "limit": 10}
+
+
+async def test_a_script_that_is_asked_to_finish_early_ends_as_it_likes(admin, tmp_path):
+    await admin.ask("PUT", "/api/settings/jobs", status=200, json={"heartbeat_seconds": 1})
+    job = await admin.make_job(await admin.make_process(content=archive(main=FINISH_EARLY)))
+    async with a_robot_at_work(admin, tmp_path):
+        await log_when(admin, job, b"begun")
+        await admin.post(f"/api/jobs/{job['id']}/stop", 200)
+        done = await job_when(admin, job, "completed", "failed", "canceled")
+    assert (done["status"], done["result"]) == ("completed", "as far as I got")

@@ -30,6 +30,13 @@ WHERE true
   AND lower(message) LIKE :pattern ESCAPE '\'   --? pattern
 ;
 
+-- name: of_entity
+SELECT id, timestamp, actor_type, actor_user_id, actor_username, action, action_type,
+       entity_type, entity_id, entity_name, coalesce(entity_name, entity_type) AS entity_display,
+       message, ip_address, user_agent, metadata
+FROM audit_events WHERE entity_type = :entity_type AND entity_id = :entity_id
+ORDER BY id LIMIT :limit;
+
 -- name: get
 SELECT id, timestamp, actor_type, actor_user_id, actor_username, action, action_type,
        entity_type, entity_id, entity_name, coalesce(entity_name, entity_type) AS entity_display,

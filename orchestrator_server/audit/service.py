@@ -83,6 +83,12 @@ def list_events(tx: Transaction, wanted: AuditQuery) -> AuditPage:
     return AuditPage(items=items, total=count.total, page=wanted.page, page_size=wanted.page_size)
 
 
+def of_entity(tx: Transaction, entity_type: str, entity_id: int) -> list[AuditDetails]:
+    """The first 1,000 events of one thing, oldest first, without what was before and after."""
+    entity = {"entity_type": entity_type, "entity_id": entity_id}
+    return tx.all(sql.of_entity, AuditDetails, limit=1000, **entity)
+
+
 def get(tx: Transaction, event_id: int) -> AuditDetails:
     missing = f"There is no audit event {event_id}."
     return tx.one(sql.get, AuditDetails, missing=missing, id=event_id)

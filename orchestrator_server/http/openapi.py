@@ -8,7 +8,7 @@ import msgspec
 
 import orchestrator_server
 from orchestrator_server.http.identify import Door
-from orchestrator_server.http.routes import Route, is_page
+from orchestrator_server.http.routes import Route, is_list
 from sdk.contract.problem import MEDIA_TYPE, Problem
 
 _SECURITY: dict[Door, list[dict[str, list[str]]]] = {
@@ -47,7 +47,7 @@ def document(routes: Iterable[Route]) -> bytes:
 
 def item_of(route: Route) -> type | None:
     """The Struct an answer is, or is a list of."""
-    gives = get_args(route.gives)[0] if is_page(route.gives) else route.gives
+    gives = get_args(route.gives)[0] if is_list(route.gives) else route.gives
     is_struct = isinstance(gives, type) and issubclass(gives, msgspec.Struct)
     return gives if is_struct else None
 
@@ -122,7 +122,7 @@ def _success(route: Route) -> dict[str, Any]:
     if item is None:
         return {"description": "The content.", "content": {"*/*": {"schema": {}}}}
     schema: dict[str, Any] = {"$ref": _REF.format(name=item.__name__)}
-    if is_page(route.gives):
+    if is_list(route.gives):
         schema = {"type": "array", "items": schema}
     description = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", item.__name__)
     return {"description": description, "content": {"application/json": {"schema": schema}}}

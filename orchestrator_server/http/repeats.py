@@ -12,7 +12,7 @@ from orchestrator_server.repeats.service import Repeatable, repeatable
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
-def of(request: web.Request, caller: Caller, asks: msgspec.Struct) -> Repeatable | None:
+def of(request: web.Request, caller: Caller, asks: msgspec.Struct | None) -> Repeatable | None:
     """The request as one that may be repeated, or None if it has no key."""
     given = request.headers.getall("Idempotency-Key", [])
     if not given:

@@ -232,5 +232,5 @@ def _path_text(request: web.Request, name: str) -> str:
     return text
 
 
-def is_page(gives: Any) -> bool:
-    return get_origin(gives) is Page
+def is_list(gives: Any) -> bool:
+    return get_origin(gives) in (Page, list)

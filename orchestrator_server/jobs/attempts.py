@@ -16,92 +16,34 @@ from orchestrator_server.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    TooLarge,
     Unauthenticated,
 )
-from orchestrator_server.jobs import assignments, lifecycle
-from orchestrator_server.jobs.assignments import JobToken
+from orchestrator_server.jobs import lifecycle
 from orchestrator_server.jobs.service import Id, end, sql
-from orchestrator_server.robots import service as robots
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import (
     JobAction,
     JobBeat,
     JobReport,
-    NextJob,
-    NextJobAnswer,
     ReportAnswer,
     RunningJob,
 )
 from sdk.contract.settings import JobSettings
 
 
-class _Current(msgspec.Struct, frozen=True):
-    id: int
-    attempt: int
-    claim_key: str | None
-    agent_instance: str | None
-
-
-class _Claimed(msgspec.Struct, frozen=True):
-    id: int
-    attempt: int
-
-
-class _Key(msgspec.Struct, frozen=True):
-    job_id: int
-
-
 class _Count(msgspec.Struct, frozen=True):
     count: int
 
 
-def claim(
-    tx: Transaction, robot: RobotCaller, wanted: NextJob, settings: JobSettings, token: JobToken
-) -> NextJobAnswer:
-    """The robot's current attempt again, else the next job, else nothing.
-
-    A robot has one attempt at a time, and a claim key is granted one attempt ever: so a
-    request that is repeated, late or doubled takes nothing twice.
-    """
-    held = robots.hold(tx, robot.id)
-    current = tx.maybe(sql.current_of_robot, _Current, robot_id=robot.id)
-    if current is not None:
-        _must_be_the_same_agent(robot, current, wanted)
-        return NextJobAnswer(
-            job=assignments.make(tx, current.id, settings, token, redelivered=True)
-        )
-    key = wanted.claim_key
-    if key is not None and tx.all(sql.key_used, _Key, robot_id=robot.id, claim_key=key):
-        return NextJobAnswer(job=None, key_used=True)
-    if held.is_paused:
-        return NextJobAnswer(job=None)
-    claimed = tx.maybe(
-        sql.claim_next,
-        _Claimed,
-        robot_id=robot.id,
-        machine_id=robot.machine_id,
-        lease_until=lifecycle.lease_end(tx.now, settings.lease_seconds),
-    )
-    if claimed is None:
-        return NextJobAnswer(job=None)
-    tx.run(
-        sql.insert_attempt,
-        job_id=claimed.id,
-        attempt=claimed.attempt,
-        robot_id=robot.id,
-        claim_key=key,
-        agent_instance=wanted.agent_instance,
-    )
-    assignment = assignments.make(tx, claimed.id, settings, token, redelivered=False)
-    _record(tx, robot, "job.claimed", claimed.id, claimed.attempt)
-    return NextJobAnswer(job=assignment)
-
-
-def report(tx: Transaction, robot: RobotCaller, job_id: int, wanted: JobReport) -> ReportAnswer:
+def report(
+    tx: Transaction, robot: RobotCaller, job_id: int, wanted: JobReport, settings: JobSettings
+) -> ReportAnswer:
     """Record the result of an attempt, once. A report that comes too late is for `keep_late`."""
     missing = f"There is no job {job_id}."
     job = tx.one(sql.lock_state, lifecycle.State, missing=missing, id=job_id)
     recorded = _recorded(tx, robot, job, wanted.attempt)
+    _must_be_small(wanted, settings)
     if lifecycle.judge(job, recorded, wanted).already:
         return ReportAnswer(status="ok", already=True)
     reason = lifecycle.reason_of(wanted)
@@ -115,7 +57,7 @@ def report(tx: Transaction, robot: RobotCaller, job_id: int, wanted: JobReport) 
         error_message=wanted.error_message,
     )
     metadata: dict[str, Any] = {"reason": reason, "error_message": wanted.error_message}
-    _record(tx, robot, f"job.{wanted.status}", job.id, recorded.attempt, metadata)
+    record(tx, robot, f"job.{wanted.status}", job.id, recorded.attempt, metadata)
     return ReportAnswer(status="ok")
 
 
@@ -144,7 +86,10 @@ def beat(
             tx.run(sql.save_progress, **whose, progress=Json(named.progress))
         job = tx.maybe(sql.lock_state, lifecycle.State, id=named.id)
         action = lifecycle.action_for(job, named.attempt, robot.id)
-        actions.append(JobAction(id=named.id, attempt=named.attempt, action=action))
+        stop = action == "continue" and job is not None and job.stop_requested_at is not None
+        actions.append(
+            JobAction(id=named.id, attempt=named.attempt, action=action, stop_requested=stop)
+        )
     return actions
 
 
@@ -163,11 +108,11 @@ def lose(tx: Transaction, limit: int) -> list[int]:
         }
         if lifecycle.after_loss(job) is JobStatus.FAILED:
             end(tx, job, JobStatus.FAILED, attempt_status="lost", **ending)
-            _record(tx, None, "job.failed", job.id, job.attempt, ending)
+            record(tx, None, "job.failed", job.id, job.attempt, ending)
         elif tx.maybe(sql.requeue, Id, id=job.id, attempt=job.attempt):
             key = {"job_id": job.id, "attempt": job.attempt}
             tx.run(sql.end_attempt, **key, **ending, status="lost", result=Json(None))
-            _record(tx, None, "job.requeued", job.id, job.attempt, ending)
+            record(tx, None, "job.requeued", job.id, job.attempt, ending)
     return [job.id for job in lost]
 
 
@@ -198,13 +143,12 @@ def running(tx: Transaction, caller: JobCaller) -> RunningJob:
     return found
 
 
-def _must_be_the_same_agent(robot: RobotCaller, current: _Current, wanted: NextJob) -> None:
-    theirs, ours = current.agent_instance, wanted.agent_instance
-    if theirs is not None and ours is not None and theirs != ours:
-        raise Conflict(
-            f"Another agent is running job {current.id} as robot {robot.name}; "
-            "give this one a name of its own, or end that job first.",
-            kind="robot-in-use",
+def _must_be_small(wanted: JobReport, settings: JobSettings) -> None:
+    size_bytes = len(msgspec.json.encode(wanted.result))
+    if size_bytes > settings.result_limit_bytes:
+        raise TooLarge(
+            f"The result has {size_bytes:,} bytes, and {settings.result_limit_bytes:,} are "
+            "allowed here; put it into a file or a queue, and say where it is."
         )
 
 
@@ -231,7 +175,7 @@ def _must_be_its_robot(robot: RobotCaller, job_id: int, recorded: lifecycle.Reco
         raise Forbidden(f"Attempt {recorded.attempt} of job {job_id} is another robot's.")
 
 
-def _record(
+def record(
     tx: Transaction,
     robot: RobotCaller | None,
     action: str,

@@ -36,6 +36,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
     robot_id: int | None = None
     lease_until: datetime | None = None
+    stop_requested_at: datetime | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from sdk.contract.runner import LogAnswer
@@ -25,6 +26,7 @@ class Logs:
     def __init__(self, folder: Path, limit_bytes: Callable[[], int]) -> None:
         self._folder = folder
         self._limit = limit_bytes  # asked each time: it is a setting
+        self._readers: dict[int, set[asyncio.Future[None]]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="logs")
 
     async def append(self, job_id: int, attempt: int, offset: int, chunk: bytes) -> LogAnswer:
@@ -34,9 +36,26 @@ class Logs:
         Raises LogGap if bytes in between are missing.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
+        answer = await loop.run_in_executor(
             self._thread, self._append, job_id, attempt, offset, chunk
         )
+        for reader in self._readers.pop(job_id, set()):
+            if not reader.done():
+                reader.set_result(None)
+        return answer
+
+    async def wait_for_more(self, job_id: int, seconds: float) -> None:
+        """Return when this server has been given more of the log, or when the time is up."""
+        more: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._readers.setdefault(job_id, set()).add(more)
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(more, seconds)
+        finally:
+            waiting = self._readers.get(job_id, set())
+            waiting.discard(more)
+            if not waiting:
+                self._readers.pop(job_id, None)
 
     async def read(self, job_id: int, attempt: int, offset: int) -> bytes:
         """At most READ_BYTES from `offset` on; empty at the end."""

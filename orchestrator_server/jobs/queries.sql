@@ -3,7 +3,7 @@ INSERT INTO jobs (process_id, process_version, package_id, script_path, wanted_r
     wanted_machine_id, labels, parameters, source, priority, max_attempts, timeout_seconds,
     not_before, created_by, created_at)
 VALUES (:process_id, :process_version, :package_id, :script_path, :wanted_robot_id,
-    :wanted_machine_id, '[]', :parameters, :source, :priority, :max_attempts,
+    :wanted_machine_id, :labels, :parameters, :source, :priority, :max_attempts,
     :timeout_seconds, :not_before, :created_by, :now)
 RETURNING id;
 
@@ -14,7 +14,8 @@ SELECT j.id, j.process_id, p.name AS process_name, j.process_version, j.package_
        coalesce(j.robot_id, j.wanted_robot_id) AS robot_id, r.name AS robot_name,
        j.status, j.reason, j.parameters, j.result, j.error_message,
        '/api/jobs/' || j.id || '/logs' AS logs_path,
-       j.source, j.priority, j.attempt, j.max_attempts, j.timeout_seconds, j.progress,
+       j.source, j.priority, j.attempt, j.max_attempts, j.timeout_seconds, j.labels, j.stop_requested_at,
+       j.progress,
        j.created_by, j.not_before, j.created_at, j.started_at, j.finished_at
 FROM jobs AS j
 JOIN processes AS p ON p.id = j.process_id
@@ -25,16 +26,21 @@ WHERE true
   AND j.status = :status              --? status
   AND j.process_id = :process_id      --? process_id
   AND j.robot_id = :robot_id          --? robot_id
+  AND j.source = :source              --? source
+  AND p.name_key LIKE :pattern ESCAPE '\'   --? pattern
+  AND j.created_at > :created_after   --? created_after
+  AND j.created_at < :created_before  --? created_before
   AND j.id < :before_id               --? before_id
 ORDER BY j.id DESC
 LIMIT :limit;
 
 -- name: lock_state
-SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs WHERE id = :id;
+SELECT id, status, attempt, max_attempts, robot_id, lease_until, stop_requested_at FROM jobs
+WHERE id = :id;
 
 -- name: lock_state [postgres]
 -- SQLite has one writer; here another one waits until we are done.
-SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs
+SELECT id, status, attempt, max_attempts, robot_id, lease_until, stop_requested_at FROM jobs
 WHERE id = :id FOR UPDATE;
 
 -- name: claim_next [sqlite]
@@ -43,15 +49,24 @@ WHERE id = :id FOR UPDATE;
 UPDATE jobs SET status = 'running', robot_id = :robot_id, attempt = attempt + 1,
     lease_until = :lease_until, started_at = :now, progress = NULL
 WHERE status = 'pending' AND id = (
-    SELECT id FROM jobs INDEXED BY jobs_waiting
-    WHERE status = 'pending'
-      AND (wanted_robot_id IS NULL OR wanted_robot_id = :robot_id)
-      AND (wanted_machine_id IS NULL OR wanted_machine_id = :machine_id)
-      AND (not_before IS NULL OR not_before <= :now)
-    ORDER BY priority DESC, id
+    SELECT j.id FROM jobs AS j INDEXED BY jobs_waiting
+    WHERE j.status = 'pending'
+      AND (j.wanted_robot_id IS NULL OR j.wanted_robot_id = :robot_id)
+      AND (j.wanted_machine_id IS NULL OR j.wanted_machine_id = :machine_id)
+      AND (j.not_before IS NULL OR j.not_before <= :now)
+      AND (j.labels = '[]' OR NOT EXISTS (
+          SELECT 1 FROM json_each(j.labels) AS need
+          WHERE need.value NOT IN (SELECT had.value FROM json_each(:labels) AS had)))
+      AND EXISTS (
+          SELECT 1 FROM processes AS p
+          WHERE p.id = j.process_id AND p.is_active
+            AND (p.concurrency_limit IS NULL OR p.concurrency_limit > (
+                SELECT count(*) FROM jobs AS r
+                WHERE r.process_id = p.id AND r.status = 'running')))
+    ORDER BY j.priority DESC, j.id
     LIMIT 1
 )
-RETURNING id, attempt;
+RETURNING id, attempt, process_id, NULL AS concurrency_limit;
 
 -- name: claim_next [postgres]
 -- Stepping over rows that another robot is taking this instant: without SKIP LOCKED this
@@ -59,16 +74,33 @@ RETURNING id, attempt;
 UPDATE jobs SET status = 'running', robot_id = :robot_id, attempt = attempt + 1,
     lease_until = :lease_until, started_at = :now, progress = NULL
 WHERE status = 'pending' AND id = (
-    SELECT id FROM jobs
-    WHERE status = 'pending'
-      AND (wanted_robot_id IS NULL OR wanted_robot_id = :robot_id)
-      AND (wanted_machine_id IS NULL OR wanted_machine_id = CAST(:machine_id AS BIGINT))
-      AND (not_before IS NULL OR not_before <= :now)
-    ORDER BY priority DESC, id
+    SELECT j.id FROM jobs AS j
+    WHERE j.status = 'pending'
+      AND (j.wanted_robot_id IS NULL OR j.wanted_robot_id = :robot_id)
+      AND (j.wanted_machine_id IS NULL OR j.wanted_machine_id = CAST(:machine_id AS BIGINT))
+      AND (j.not_before IS NULL OR j.not_before <= :now)
+      AND (j.labels::text = '[]' OR CAST(:labels AS jsonb) @> j.labels::jsonb)
+      AND EXISTS (
+          SELECT 1 FROM processes AS p
+          WHERE p.id = j.process_id AND p.is_active
+            AND (p.concurrency_limit IS NULL OR p.concurrency_limit > (
+                SELECT count(*) FROM jobs AS r
+                WHERE r.process_id = p.id AND r.status = 'running')))
+    ORDER BY j.priority DESC, j.id
     LIMIT 1
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF j SKIP LOCKED
 )
-RETURNING id, attempt;
+RETURNING id, attempt, process_id,
+    (SELECT p.concurrency_limit FROM processes AS p WHERE p.id = process_id) AS concurrency_limit;
+
+-- name: running_of_process
+-- Behind the lock on the process: two robots that claim at once both see room for one.
+SELECT count(*) AS count FROM jobs WHERE process_id = :process_id AND status = 'running';
+
+-- name: unclaim
+UPDATE jobs SET status = 'pending', robot_id = NULL, attempt = attempt - 1, lease_until = NULL,
+    started_at = NULL
+WHERE id = :id AND status = 'running' AND attempt = :attempt;
 
 -- name: waiting
 -- How many robots it is worth waking: no more than `limit`.
@@ -161,3 +193,53 @@ LIMIT :limit;
 SELECT j.id, j.attempt, p.name AS process_name, j.status
 FROM jobs AS j JOIN processes AS p ON p.id = j.process_id
 WHERE j.id = :id AND j.attempt = :attempt AND j.status = 'running';
+
+-- name: move
+UPDATE jobs SET wanted_robot_id = :wanted_robot_id, priority = :priority
+WHERE id = :id AND status = 'pending'
+RETURNING id;
+
+-- name: ask_to_stop
+UPDATE jobs SET stop_requested_at = :now
+WHERE id = :id AND status IN ('pending', 'running') AND stop_requested_at IS NULL;
+
+-- name: pinned
+-- What a job runs, to run the same again.
+SELECT j.process_id, p.name AS process_name, j.process_version, j.package_id, j.script_path,
+       j.wanted_robot_id, j.wanted_machine_id, j.labels, j.parameters, j.priority,
+       j.max_attempts, j.timeout_seconds, k.deleted_at IS NOT NULL AS package_is_gone,
+       p.deleted_at IS NOT NULL AS process_is_gone
+FROM jobs AS j
+JOIN processes AS p ON p.id = j.process_id
+JOIN packages AS k ON k.id = j.package_id
+WHERE j.id = :id;
+
+-- name: attempts
+SELECT a.attempt, a.robot_id, r.name AS robot_name, a.status, a.reason, a.started, a.result,
+       a.error_message, a.late_report, a.created_at, a.finished_at
+FROM attempts AS a JOIN robots AS r ON r.id = a.robot_id
+WHERE a.job_id = :id ORDER BY a.attempt;
+
+-- name: wanting
+-- What decides which robots may take a job, and when.
+SELECT j.id, j.status, j.wanted_robot_id, j.wanted_machine_id, j.labels, j.not_before,
+       j.priority, p.name AS process_name, p.is_active, p.concurrency_limit,
+       (SELECT count(*) FROM jobs AS o WHERE o.process_id = p.id AND o.status = 'running')
+           AS running
+FROM jobs AS j JOIN processes AS p ON p.id = j.process_id
+WHERE j.id = :id;
+
+-- name: ahead
+SELECT count(*) AS count FROM (
+    SELECT 1 AS one FROM jobs
+    WHERE status = 'pending'
+      AND (priority > :priority OR (priority = :priority AND id < :id))
+    LIMIT :limit
+) AS ahead;
+
+-- name: candidates
+SELECT r.id, r.name, r.machine_id, r.labels, r.is_paused,
+       coalesce(r.last_heartbeat > :online_since, FALSE) AS is_online,
+       (SELECT j.id FROM jobs AS j WHERE j.robot_id = r.id AND j.status = 'running') AS busy_with
+FROM robots AS r
+WHERE r.deleted_at IS NULL ORDER BY r.id LIMIT :limit;

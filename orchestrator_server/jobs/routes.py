@@ -3,11 +3,23 @@
 from aiohttp import web
 
 from orchestrator_server.access.callers import Person
-from orchestrator_server.http.keys import DATABASE, LOGS, WAKEUPS
-from orchestrator_server.http.routes import get, post
-from orchestrator_server.jobs import service
+from orchestrator_server.etags import Expected
+from orchestrator_server.http import repeats
+from orchestrator_server.http.keys import DATABASE, LOGS, SETTINGS, WAKEUPS, online_since
+from orchestrator_server.http.routes import get, post, put
+from orchestrator_server.jobs import editing, history, log_events, service
+from orchestrator_server.repeats.service import once
 from sdk.contract.base import Page
-from sdk.contract.jobs import Job, JobCreate, JobQuery, LogQuery
+from sdk.contract.jobs import (
+    Job,
+    JobAttempt,
+    JobCreate,
+    JobEvent,
+    JobExplanation,
+    JobQuery,
+    JobUpdate,
+    LogQuery,
+)
 
 
 async def list_jobs(request: web.Request, wanted: JobQuery) -> Page[Job]:
@@ -17,7 +29,15 @@ async def list_jobs(request: web.Request, wanted: JobQuery) -> Page[Job]:
 
 async def create_job(request: web.Request, person: Person, wanted: JobCreate) -> Job:
     """Ask for a run of a process; the job waits as `pending` until a robot claims it."""
-    target = await request.app[DATABASE].write(service.create, person, wanted)
+    target = await request.app[DATABASE].write(
+        once,
+        repeats.of(request, person, wanted),
+        service.Target,
+        service.create,
+        person,
+        wanted,
+        request.app[SETTINGS].jobs,
+    )
     request.app[WAKEUPS].wake_one(target.robot_id)  # after the commit: only what is true
     return target.job
 
@@ -30,6 +50,68 @@ async def get_job(request: web.Request, job_id: int) -> Job:
 async def cancel_job(request: web.Request, person: Person, job_id: int) -> Job:
     """Cancel a waiting or running job for good; a finished one is answered unchanged."""
     return await request.app[DATABASE].write(service.cancel, person.actor, job_id)
+
+
+async def update_job(
+    request: web.Request, person: Person, job_id: int, wanted: JobUpdate, expected: Expected
+) -> Job:
+    """Move a waiting job to another robot or priority, or fail or cancel one by hand."""
+    job = await request.app[DATABASE].write(editing.update, person.actor, job_id, wanted, expected)
+    request.app[WAKEUPS].wake_one(job.robot_id)
+    return job
+
+
+async def stop_job(request: web.Request, person: Person, job_id: int) -> Job:
+    """Ask the script of a running job to finish early (`job.should_stop`)."""
+    return await request.app[DATABASE].write(editing.ask_to_stop, person.actor, job_id)
+
+
+async def retry_job(request: web.Request, person: Person, job_id: int) -> Job:
+    """Run again what a job that has ended ran, as a new job."""
+    target = await request.app[DATABASE].write(
+        once,
+        repeats.of(request, person, None),
+        service.Target,
+        editing.retry,
+        person,
+        job_id,
+    )
+    request.app[WAKEUPS].wake_one(target.robot_id)
+    return target.job
+
+
+async def list_attempts(request: web.Request, job_id: int) -> list[JobAttempt]:
+    """List the attempts of a job, the first one first."""
+    return await request.app[DATABASE].read(history.attempts, job_id)
+
+
+async def job_timeline(request: web.Request, job_id: int) -> list[JobEvent]:
+    """What happened to a job, oldest first."""
+    return await request.app[DATABASE].read(history.timeline, job_id)
+
+
+async def explain_job(request: web.Request, job_id: int) -> JobExplanation:
+    """Why a job is still pending: a line for each limit, and one for each robot."""
+    return await request.app[DATABASE].read(history.explain, job_id, online_since(request))
+
+
+async def stream_log(request: web.Request, job_id: int, wanted: LogQuery) -> web.StreamResponse:
+    """Follow the output of a job as server-sent events.
+
+    Each event is a JSON text; its id is the byte offset behind it, and `Last-Event-ID` goes on
+    from there. The event `end` carries the job's status.
+    """
+    database, logs = request.app[DATABASE], request.app[LOGS]
+    offset = log_events.offset_of(request, wanted.offset)
+    await database.read(service.get, job_id)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    async for event in log_events.follow(database, logs, job_id, wanted.attempt, offset):
+        await response.write(event)
+        if request.app[WAKEUPS].closed:  # the server stops; the reader comes back
+            break
+    await response.write_eof()
+    return response
 
 
 async def read_log(request: web.Request, job_id: int, wanted: LogQuery) -> web.Response:
@@ -51,5 +133,12 @@ ROUTES = [
     post("/api/jobs", create_job, may="jobs:create", status=201),
     get("/api/jobs/{job_id}", get_job, may="jobs:view"),
     post("/api/jobs/{job_id}/cancel", cancel_job, may="jobs:edit"),
+    put("/api/jobs/{job_id}", update_job, may="jobs:edit"),
+    post("/api/jobs/{job_id}/stop", stop_job, may="jobs:edit"),
+    post("/api/jobs/{job_id}/retry", retry_job, may="jobs:create", status=201),
+    get("/api/jobs/{job_id}/attempts", list_attempts, may="jobs:view"),
+    get("/api/jobs/{job_id}/timeline", job_timeline, may="jobs:view"),
+    get("/api/jobs/{job_id}/explain", explain_job, may="jobs:view"),
+    get("/api/jobs/{job_id}/logs/stream", stream_log, may="jobs:view", gives=bytes),
     get("/api/jobs/{job_id}/logs", read_log, may="jobs:view", gives=bytes),
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator_server import names, parameters
 from orchestrator_server.access.callers import Actor, Person
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
@@ -17,6 +18,7 @@ from orchestrator_server.robots import service as robots
 from sdk.contract.base import Page
 from sdk.contract.jobs import Job, JobCreate, JobQuery, JobStatus, Reason, Source
 from sdk.contract.processes import Process
+from sdk.contract.settings import JobSettings
 
 sql = queries.load(__package__)
 
@@ -34,7 +36,7 @@ class Target(msgspec.Struct, frozen=True):
     robot_id: int | None
 
 
-def create(tx: Transaction, person: Person, wanted: JobCreate) -> Target:
+def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSettings) -> Target:
     """Pin what will run, as it is now, and wait for a robot."""
     process = _process(tx, wanted)
     if not process.is_active:
@@ -43,6 +45,10 @@ def create(tx: Transaction, person: Person, wanted: JobCreate) -> Target:
         robots.get(tx, wanted.robot_id, tx.now)
     if wanted.machine_id is not None:
         machines.get(tx, wanted.machine_id, tx.now)
+    given = process.default_parameters | _parameters(wanted)
+    if process.parameters_schema is not None:
+        parameters.check(given, process.parameters_schema)
+    timeout_seconds = wanted.timeout_seconds or process.timeout_seconds
     created = tx.one(
         sql.insert,
         Id,
@@ -53,16 +59,17 @@ def create(tx: Transaction, person: Person, wanted: JobCreate) -> Target:
         script_path=process.script_path,
         wanted_robot_id=wanted.robot_id,
         wanted_machine_id=wanted.machine_id,
-        parameters=Json(process.default_parameters | _parameters(wanted)),
+        labels=Json(process.labels if wanted.labels is None else wanted.labels),
+        parameters=Json(given),
         source=Source.API,
         priority=process.priority if wanted.priority is None else wanted.priority,
         max_attempts=wanted.max_attempts or process.max_attempts,
-        timeout_seconds=wanted.timeout_seconds or process.timeout_seconds,
+        timeout_seconds=timeout_seconds or settings.default_timeout_seconds or None,
         not_before=wanted.not_before,
         created_by=person.username,
     )
     job = get(tx, created.id)
-    audit.record(tx, person.actor, "job.created", after=job, name=_display(job))
+    audit.record(tx, person.actor, "job.created", after=job, name=display(job))
     return Target(job, wanted.robot_id)
 
 
@@ -78,6 +85,10 @@ def list_jobs(tx: Transaction, wanted: JobQuery) -> Page[Job]:
         status=wanted.status,
         process_id=wanted.process_id,
         robot_id=wanted.robot_id,
+        pattern=names.pattern(wanted.search),
+        source=wanted.source,
+        created_after=wanted.created_after,
+        created_before=wanted.created_before,
     )
 
 
@@ -91,7 +102,7 @@ def cancel(tx: Transaction, actor: Actor, job_id: int) -> Job:
     before = get(tx, job_id)
     end(tx, state, JobStatus.CANCELED, reason=Reason.CANCELED_BY_USER)
     job = get(tx, job_id)
-    audit.record(tx, actor, "job.canceled", before=before, after=job, name=_display(job))
+    audit.record(tx, actor, "job.canceled", before=before, after=job, name=display(job))
     return job
 
 
@@ -140,22 +151,22 @@ def _process(tx: Transaction, wanted: JobCreate) -> Process:
 
 def _parameters(wanted: JobCreate) -> dict[str, Any]:
     """An object, or the text of one: the seed's first clients send text."""
-    parameters = wanted.parameters
-    if isinstance(parameters, str):
+    given = wanted.parameters
+    if isinstance(given, str):
         try:
-            parameters = msgspec.json.decode(parameters, type=dict[str, Any])
+            given = msgspec.json.decode(given, type=dict[str, Any])
         except msgspec.MsgspecError as error:
             raise Invalid(
                 "The text in `parameters` is not a JSON object.", pointer="#/parameters"
             ) from error
-    if len(msgspec.json.encode(parameters)) > MAX_PARAMETERS_BYTES:
+    if len(msgspec.json.encode(given)) > MAX_PARAMETERS_BYTES:
         raise Invalid(
             f"Parameters have at most {MAX_PARAMETERS_BYTES // 1024} KiB; "
             "put more into a file or a queue.",
             pointer="#/parameters",
         )
-    return parameters
+    return given
 
 
-def _display(job: Job) -> str:
+def display(job: Job) -> str:
     return f"{job.id} ({job.process_name})"

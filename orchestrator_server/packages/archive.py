@@ -9,9 +9,11 @@ import stat
 import unicodedata
 import zlib
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from orchestrator_server.errors import Invalid
+from orchestrator_server.packages import manifest
+from orchestrator_server.packages.manifest import Manifest
 from orchestrator_server.packages.zip_structure import (
     Entry,
     check_layout,
@@ -40,10 +42,6 @@ _WINDOWS = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
 _DOS_FOLDER = 0x10
 
 
-class Contents(NamedTuple):
-    scripts: tuple[str, ...]  # the paths of its .py files, sorted
-
-
 def parse_name(file_name: str) -> tuple[str, str]:
     """Name and version of `name_version.zip`; the file name is never used for anything else."""
     found = _FILE_NAME.fullmatch(file_name)
@@ -56,7 +54,12 @@ def parse_name(file_name: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def inspect(file: Path) -> Contents:
+def check_name(name: str, version: str) -> None:
+    """Raise Invalid if no package can be called so."""
+    parse_name(f"{name}_{version}.zip")
+
+
+def inspect(file: Path) -> Manifest:
     """What a package holds; Invalid, with a sentence naming the entry, if it is not taken."""
     with file.open("rb") as stream:
         entries = read_entries(stream, max_entries=MAX_ENTRIES)
@@ -68,10 +71,14 @@ def inspect(file: Path) -> Contents:
         check_layout(stream, entries)
         for entry in entries:
             _check_content(stream, entry)
-    scripts = tuple(sorted(e.name for e in entries if e.name.endswith(".py")))
-    if not scripts:
+        by_name = {entry.name: entry for entry in entries}
+        contents = manifest.read(
+            {name: entry.size_bytes for name, entry in by_name.items()},
+            lambda path: b"".join(unpack(stream, by_name[path])),
+        )
+    if not contents.scripts:
         raise refused("it holds no .py file")
-    return Contents(scripts)
+    return contents
 
 
 def _check_path(path: str) -> None:

@@ -9,10 +9,11 @@ from aiohttp import BodyPartReader, web
 
 from orchestrator_server.access.callers import Person, RobotCaller
 from orchestrator_server.errors import Conflict, Invalid, Malformed
+from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies
 from orchestrator_server.http.keys import DATABASE, PACKAGES
-from orchestrator_server.http.routes import get, post, reply, robot_get
-from orchestrator_server.packages import archive, service
+from orchestrator_server.http.routes import delete, get, post, put, reply, robot_get
+from orchestrator_server.packages import archive, editing, service
 from orchestrator_server.packages.storage import (
     MAX_PACKAGE_BYTES,
     Incoming,
@@ -20,7 +21,13 @@ from orchestrator_server.packages.storage import (
     requested_span,
 )
 from sdk.contract.base import Page
-from sdk.contract.packages import Package, PackageQuery
+from sdk.contract.packages import (
+    Package,
+    PackagePreflight,
+    PackagePreflightAnswer,
+    PackageQuery,
+    PackageUpdate,
+)
 
 CHUNK_BYTES = 256 * 1024
 _FORM_BYTES = 64 * 1024  # what the form adds to the archive
@@ -59,6 +66,32 @@ async def list_packages(request: web.Request, wanted: PackageQuery) -> Page[Pack
 async def get_package(request: web.Request, package_id: int) -> Package:
     """Get one package."""
     return await request.app[DATABASE].read(service.get, package_id)
+
+
+async def update_package(
+    request: web.Request,
+    person: Person,
+    package_id: int,
+    wanted: PackageUpdate,
+    expected: Expected,
+) -> Package:
+    """Activate or deactivate a package; rename one that nothing refers to."""
+    return await request.app[DATABASE].write(
+        editing.update, person.actor, package_id, wanted, expected
+    )
+
+
+async def delete_package(request: web.Request, person: Person, package_id: int) -> None:
+    """Delete a package that no process and no unfinished job needs, and its file."""
+    file_path = await request.app[DATABASE].write(editing.delete, person.actor, package_id)
+    request.app[PACKAGES].remove(file_path)  # after the commit; the sweep at a start does the rest
+
+
+async def preflight_package(
+    request: web.Request, person: Person, wanted: PackagePreflight
+) -> PackagePreflightAnswer:
+    """Ask whether a version could be published, before sending it."""
+    return await request.app[DATABASE].read(editing.preflight, wanted)
 
 
 async def download_package(
@@ -136,7 +169,7 @@ def _checked(incoming: Incoming, form: _Form) -> service.Upload:
                 pointer=f"#/{field}",
             )
     contents = archive.inspect(incoming.path)
-    return service.Upload(name, version, incoming.sha256, incoming.size_bytes, contents.scripts)
+    return service.Upload(name, version, incoming.sha256, incoming.size_bytes, contents)
 
 
 async def _pieces(path: Path, span: Span) -> AsyncIterator[bytes]:
@@ -166,5 +199,8 @@ ROUTES = [
     ),
     get("/api/packages", list_packages, may="packages:view"),
     get("/api/packages/{package_id}", get_package, may="packages:view"),
+    post("/api/packages/preflight", preflight_package, may="packages:create"),
+    put("/api/packages/{package_id}", update_package, may="packages:edit"),
+    delete("/api/packages/{package_id}", delete_package, may="packages:delete"),
     robot_get("/api/packages/{package_id}/download", download_package),
 ]

@@ -9,8 +9,9 @@ from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict, Forbidden
+from orchestrator_server.packages.manifest import Manifest
 from sdk.contract.base import Page
-from sdk.contract.packages import Package, PackageQuery, Script
+from sdk.contract.packages import Package, PackageQuery
 
 sql = queries.load(__package__)
 
@@ -22,7 +23,7 @@ class Upload(msgspec.Struct, frozen=True):
     version: str
     sha256: str
     size_bytes: int
-    scripts: tuple[str, ...]
+    manifest: Manifest
 
     @property
     def file_path(self) -> str:
@@ -61,11 +62,13 @@ def publish(tx: Transaction, actor: Actor, upload: Upload) -> Published:
         name=upload.name,
         name_key=names.key(upload.name),
         version=upload.version,
-        version_key=_sortable(upload.version),
+        version_key=sortable(upload.version),
         file_path=upload.file_path,
         sha256=upload.sha256,
         size_bytes=upload.size_bytes,
-        scripts_manifest=Json([Script(path=path) for path in upload.scripts]),
+        scripts_manifest=Json(upload.manifest.scripts),
+        requires_python=upload.manifest.requires_python,
+        dependencies=Json(upload.manifest.dependencies),
         created_by=actor.name,
     )
     audit.record(
@@ -77,6 +80,17 @@ def publish(tx: Transaction, actor: Actor, upload: Upload) -> Published:
 def get(tx: Transaction, package_id: int) -> Package:
     missing = f"There is no package {package_id}."
     return tx.one(sql.list, Package, missing=missing, id=package_id, limit=1)
+
+
+def get_any(tx: Transaction, package_id: int) -> Package:
+    """Also one that was deleted, for what refers to it still."""
+    missing = f"There is no package {package_id}."
+    return tx.one(sql.get_any, Package, missing=missing, id=package_id)
+
+
+def newest(tx: Transaction, name: str) -> Package | None:
+    """The active package of this name with the highest version."""
+    return tx.maybe(sql.newest, Package, name_key=names.key(name))
 
 
 def list_packages(tx: Transaction, wanted: PackageQuery) -> Page[Package]:
@@ -98,6 +112,6 @@ def file_for(tx: Transaction, robot: RobotCaller, package_id: int) -> StoredFile
     return found
 
 
-def _sortable(version: str) -> str:
+def sortable(version: str) -> str:
     """A text that sorts as the numbers of X.Y.Z do."""
     return ".".join(number.zfill(9) for number in version.split("."))

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -73,6 +74,20 @@ class PackageStore:
 
     def remove(self, file_path: str) -> None:
         (self._folder / file_path).unlink(missing_ok=True)
+
+    def sweep(self, needed: set[str], *, older_than_seconds: float) -> set[str]:
+        """Remove what no row refers to, left by a server that was killed; say what is there.
+
+        What is younger may be an upload that another server is receiving.
+        """
+        there = set()
+        youngest = time.time() - older_than_seconds
+        for file in self._folder.iterdir():
+            if file.name in needed:
+                there.add(file.name)
+            elif file.is_file() and file.stat().st_mtime <= youngest:
+                file.unlink()
+        return there
 
     def path(self, file_path: str) -> Path:
         path = self._folder / file_path

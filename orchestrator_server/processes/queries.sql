@@ -1,8 +1,10 @@
 -- name: insert
-INSERT INTO processes (name, name_key, description, package_id, script_path,
-    default_parameters, timeout_seconds, max_attempts, priority, labels, created_at, updated_at)
-VALUES (:name, :name_key, :description, :package_id, :script_path,
-    :default_parameters, :timeout_seconds, :max_attempts, :priority, '[]', :now, :now)
+INSERT INTO processes (name, name_key, description, package_id, script_path, parameters_schema,
+    default_parameters, timeout_seconds, max_attempts, priority, concurrency_limit, labels,
+    created_at, updated_at)
+VALUES (:name, :name_key, :description, :package_id, :script_path, :parameters_schema,
+    :default_parameters, :timeout_seconds, :max_attempts, :priority, :concurrency_limit, :labels,
+    :now, :now)
 RETURNING *;
 
 -- name: list
@@ -15,6 +17,22 @@ WHERE deleted_at IS NULL
   AND id < :before_id                       --? before_id
 ORDER BY id DESC
 LIMIT :limit;
+
+-- name: lock
+-- Jobs are made of a process while nobody changes it.
+SELECT * FROM processes WHERE id = :id AND deleted_at IS NULL;
+
+-- name: lock [postgres]
+SELECT * FROM processes WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE;
+
+-- name: update
+UPDATE processes SET name = :name, name_key = :name_key, description = :description,
+    package_id = :package_id, script_path = :script_path, version = :version,
+    is_active = :is_active, parameters_schema = :parameters_schema,
+    default_parameters = :default_parameters, timeout_seconds = :timeout_seconds,
+    max_attempts = :max_attempts, priority = :priority, concurrency_limit = :concurrency_limit,
+    labels = :labels, updated_at = :now
+WHERE id = :id;
 
 -- name: unfinished_job
 SELECT id FROM jobs WHERE process_id = :id AND status IN ('pending', 'running') LIMIT 1;

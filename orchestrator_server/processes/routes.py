@@ -3,11 +3,12 @@
 from aiohttp import web
 
 from orchestrator_server.access.callers import Person
-from orchestrator_server.http.keys import DATABASE
-from orchestrator_server.http.routes import delete, get, post
-from orchestrator_server.processes import service
+from orchestrator_server.etags import Expected
+from orchestrator_server.http.keys import DATABASE, SETTINGS
+from orchestrator_server.http.routes import delete, get, post, put
+from orchestrator_server.processes import editing, service
 from sdk.contract.base import Page
-from sdk.contract.processes import Process, ProcessCreate, ProcessQuery
+from sdk.contract.processes import Process, ProcessCreate, ProcessQuery, ProcessUpdate
 
 
 async def list_processes(request: web.Request, wanted: ProcessQuery) -> Page[Process]:
@@ -17,12 +18,32 @@ async def list_processes(request: web.Request, wanted: ProcessQuery) -> Page[Pro
 
 async def create_process(request: web.Request, person: Person, wanted: ProcessCreate) -> Process:
     """Create a process: a script of a package, under a name."""
-    return await request.app[DATABASE].write(service.create, person.actor, wanted)
+    return await request.app[DATABASE].write(
+        service.create, person.actor, wanted, request.app[SETTINGS].jobs
+    )
 
 
 async def get_process(request: web.Request, process_id: int) -> Process:
     """Get one process."""
     return await request.app[DATABASE].read(service.get, process_id)
+
+
+async def update_process(
+    request: web.Request,
+    person: Person,
+    process_id: int,
+    wanted: ProcessUpdate,
+    expected: Expected,
+) -> Process:
+    """Change a process; its version rises if something else would run."""
+    return await request.app[DATABASE].write(
+        editing.update, person.actor, process_id, wanted, expected
+    )
+
+
+async def upgrade_process(request: web.Request, person: Person, process_id: int) -> Process:
+    """Move a process to the newest active version of its package."""
+    return await request.app[DATABASE].write(editing.upgrade, person.actor, process_id)
 
 
 async def delete_process(request: web.Request, person: Person, process_id: int) -> None:
@@ -34,5 +55,7 @@ ROUTES = [
     get("/api/processes", list_processes, may="processes:view"),
     post("/api/processes", create_process, may="processes:create", status=201),
     get("/api/processes/{process_id}", get_process, may="processes:view"),
+    put("/api/processes/{process_id}", update_process, may="processes:edit"),
+    post("/api/processes/{process_id}/upgrade", upgrade_process, may="processes:edit"),
     delete("/api/processes/{process_id}", delete_process, may="processes:delete"),
 ]

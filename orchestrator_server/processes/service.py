@@ -1,8 +1,10 @@
 """The verbs of a process: a script of a package, given a name."""
 
+from typing import Any
+
 import msgspec
 
-from orchestrator_server import names
+from orchestrator_server import names, parameters
 from orchestrator_server.access.callers import Actor
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
@@ -11,7 +13,9 @@ from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict, Invalid, NotFound
 from orchestrator_server.packages import service as packages
 from sdk.contract.base import Page
+from sdk.contract.packages import Package
 from sdk.contract.processes import Process, ProcessCreate, ProcessQuery
+from sdk.contract.settings import JobSettings
 
 sql = queries.load(__package__)
 
@@ -20,16 +24,15 @@ class _Id(msgspec.Struct, frozen=True):
     id: int
 
 
-def create(tx: Transaction, actor: Actor, wanted: ProcessCreate) -> Process:
+def create(tx: Transaction, actor: Actor, wanted: ProcessCreate, settings: JobSettings) -> Process:
     name = names.clean(wanted.name, what="process")
-    if _by_name(tx, name):
+    if by_name(tx, name):
         raise AlreadyExists(f"There is a process {name} already.")
     package = packages.get(tx, wanted.package_id)
-    if wanted.script_path not in {script.path for script in package.scripts_manifest}:
-        raise Invalid(
-            f"Package {package.name} {package.version} has no script {wanted.script_path}.",
-            pointer="#/script_path",
-        )
+    schema = wanted.parameters_schema
+    if schema is not None:
+        parameters.check_schema(schema)
+    told = schema_of(package, wanted.script_path)
     process = tx.one(
         sql.insert,
         Process,
@@ -39,13 +42,40 @@ def create(tx: Transaction, actor: Actor, wanted: ProcessCreate) -> Process:
         description=wanted.description,
         package_id=package.id,
         script_path=wanted.script_path,
+        parameters_schema=Json(schema if schema is not None else told),
         default_parameters=Json(wanted.default_parameters),
         timeout_seconds=wanted.timeout_seconds,
-        max_attempts=wanted.max_attempts,
+        max_attempts=wanted.max_attempts or settings.default_max_attempts,
         priority=wanted.priority,
+        concurrency_limit=wanted.concurrency_limit,
+        labels=Json(wanted.labels),
     )
     audit.record(tx, actor, "process.created", after=process, name=name)
     return process
+
+
+def schema_of(package: Package, script_path: str) -> dict[str, Any] | None:
+    """What `file.py:function` takes; a `file.py` that is run as a whole says nothing of it.
+
+    Raises Invalid if the package has no such script, or the script no such function.
+    """
+    path, _, function = script_path.partition(":")
+    script = next((s for s in package.scripts_manifest if s.path == path), None)
+    if script is None:
+        raise Invalid(
+            f"Package {package.name} {package.version} has no script {path}.",
+            pointer="#/script_path",
+        )
+    if ":" not in script_path:
+        return None
+    for entry in script.entrypoints:
+        if entry.name == function:
+            return entry.parameters_schema
+    raise Invalid(
+        f"{path} of package {package.name} {package.version} has no function {function!r} that "
+        "could be called from outside.",
+        pointer="#/script_path",
+    )
 
 
 def get(tx: Transaction, process_id: int) -> Process:
@@ -54,10 +84,15 @@ def get(tx: Transaction, process_id: int) -> Process:
 
 
 def get_by_name(tx: Transaction, name: str) -> Process:
-    found = _by_name(tx, name)
+    found = by_name(tx, name)
     if found is None:
         raise NotFound(f"There is no process named {name}.")
     return found
+
+
+def hold(tx: Transaction, process_id: int) -> None:
+    """Let those who count its jobs come one after the other, until this unit ends."""
+    tx.run(sql.lock, id=process_id)
 
 
 def list_processes(tx: Transaction, wanted: ProcessQuery) -> Page[Process]:
@@ -81,5 +116,5 @@ def delete(tx: Transaction, actor: Actor, process_id: int) -> None:
     audit.record(tx, actor, "process.deleted", before=process, name=process.name)
 
 
-def _by_name(tx: Transaction, name: str) -> Process | None:
+def by_name(tx: Transaction, name: str) -> Process | None:
     return tx.maybe(sql.list, Process, name_key=names.key(name), limit=1)

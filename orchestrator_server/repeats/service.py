@@ -37,7 +37,7 @@ class _Known(msgspec.Struct, frozen=True):
     answer: Any
 
 
-def repeatable(caller: str, key: str, path: str, asks: msgspec.Struct) -> Repeatable:
+def repeatable(caller: str, key: str, path: str, asks: msgspec.Struct | None) -> Repeatable:
     request = path.encode() + b"\0" + msgspec.json.encode(asks)
     return Repeatable(caller, _digest(key.encode()), _digest(request))
 
@@ -56,19 +56,13 @@ def once(
     """
     if request is None:
         return unit(tx, *args, **kwargs)
-    since = _since(tx.now)
     key = {"caller": request.caller, "key_hash": request.key_hash}
-    known = tx.maybe(sql.known, _Known, **key, since=since)
-    if known is None:
+    asked = {"request_hash": request.request_hash, "since": _since(tx.now)}
+    if tx.maybe(sql.take, _Known, **key, **asked):
         answer = unit(tx, *args, **kwargs)
-        tx.run(
-            sql.remember,
-            **key,
-            request_hash=request.request_hash,
-            answer=Json(answer),
-            since=since,
-        )
+        tx.run(sql.remember, **key, answer=Json(answer))
         return answer
+    known = tx.one(sql.known, _Known, missing="Try again.", **key)
     if known.request_hash != request.request_hash:
         raise Invalid(
             "This Idempotency-Key was used for another request; use a new key for a new one.",

@@ -20,7 +20,7 @@ from orchestrator_server.http.keys import (
     online_since,
 )
 from orchestrator_server.http.routes import job_get, public_post, robot_post
-from orchestrator_server.jobs import attempts
+from orchestrator_server.jobs import attempts, claiming
 from orchestrator_server.robots import service as robots
 from sdk.contract.runner import (
     AgentSettings,
@@ -84,12 +84,12 @@ async def update_job(
     request: web.Request, robot: RobotCaller, job_id: int, report: JobReport
 ) -> ReportAnswer:
     """Report how an attempt ended. The first report counts; the same again is answered the same."""
-    database = request.app[DATABASE]
+    database, settings = request.app[DATABASE], request.app[SETTINGS].jobs
     if report.logs is not None:  # sent whole, from byte 0 on, so that repeating it is harmless
         attempt = await database.read(attempts.writer_of, robot, job_id, report.attempt)
         await request.app[LOGS].append(job_id, attempt, 0, report.logs.encode())
     try:
-        return await database.write(attempts.report, robot, job_id, report)
+        return await database.write(attempts.report, robot, job_id, report, settings)
     except Conflict as refusal:
         if refusal.kind in ("stale-attempt", "job-canceled"):
             await database.write(attempts.keep_late, robot, job_id, report)
@@ -117,7 +117,7 @@ async def _claim(request: web.Request, robot: RobotCaller, wanted: NextJob) -> N
     def token(job_id: int, attempt: int) -> str:
         return job_token(keys, job_id, attempt)
 
-    return await request.app[DATABASE].write(attempts.claim, robot, wanted, settings, token)
+    return await request.app[DATABASE].write(claiming.claim, robot, wanted, settings, token)
 
 
 def _beat(

@@ -2,11 +2,20 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from sdk.contract.base import Id, ListQuery, Name, Query, Request, Resource
+from sdk.contract.base import (
+    Id,
+    Labels,
+    ListQuery,
+    Name,
+    Query,
+    Request,
+    Resource,
+    Search,
+)
 from sdk.contract.processes import Attempts, Priority, Seconds
 
 
@@ -55,16 +64,31 @@ class JobCreate(Request, frozen=True, kw_only=True):
     parameters: dict[str, Any] | str = {}  # or the text of a JSON object
     robot_id: Id | None = None
     machine_id: Id | None = None
+    labels: Labels | None = None  # those a robot must have; the process's, if not given
     priority: Priority | None = None
     max_attempts: Attempts | None = None
     timeout_seconds: Seconds | None = None
     not_before: datetime | None = None
 
 
+class JobUpdate(Request, frozen=True, kw_only=True):
+    """A waiting job can be moved; what has not ended can be failed or canceled by hand."""
+
+    robot_id: Id | UnsetType | None = UNSET
+    priority: Priority | UnsetType = UNSET
+    status: Literal["failed", "canceled"] | UnsetType = UNSET
+    result: Any = None  # with `failed`
+    error_message: Annotated[str, Meta(max_length=16384)] | None = None  # with `failed`
+
+
 class JobQuery(ListQuery, frozen=True, kw_only=True):
     status: JobStatus | None = None
     process_id: Id | None = None
     robot_id: Id | None = None
+    search: Search | None = None  # in the name of the process
+    source: Source | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
 
 
 class LogQuery(Query, frozen=True, kw_only=True):
@@ -93,9 +117,54 @@ class Job(Resource, frozen=True, kw_only=True):
     attempt: int  # 0 until it is first claimed
     max_attempts: int
     timeout_seconds: int | None = None
+    labels: list[str] = []
+    stop_requested_at: datetime | None = None
     progress: Progress | None = None
     created_by: str | None = None
     not_before: datetime | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class JobAttempt(Resource, frozen=True, kw_only=True):
+    """One grant of a job to one robot."""
+
+    attempt: int
+    robot_id: int
+    robot_name: str
+    status: str  # running, completed, failed, canceled, or lost
+    reason: Reason | None = None
+    started: str | None = None  # whether the script was: no, yes or unknown
+    result: Any = None
+    error_message: str | None = None
+    late_report: dict[str, Any] | None = None  # what came when it no longer counted
+    created_at: datetime
+    finished_at: datetime | None = None
+
+
+class JobEvent(Resource, frozen=True, kw_only=True):
+    """Something that happened to a job; oldest first in its timeline."""
+
+    at: datetime
+    what: str  # created, claimed, requeued, completed, …
+    by: str
+    attempt: int | None = None
+    details: dict[str, Any] = {}
+
+
+class RobotFit(Resource, frozen=True, kw_only=True):
+    robot_id: int
+    robot_name: str
+    fits: bool
+    why: str
+
+
+class JobExplanation(Resource, frozen=True, kw_only=True):
+    """Why a job is where it is."""
+
+    id: int
+    status: JobStatus
+    summary: str
+    limits: list[str] = []  # what holds it back, whichever robot asks
+    robots: list[RobotFit] = []

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from sdk.contract.base import Id, ListQuery, Name, Request, Resource, Search, Text
+from sdk.contract.base import Id, Labels, ListQuery, Name, Request, Resource, Search, Text
 
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
 Seconds = Annotated[int, Meta(ge=1, le=30 * 24 * 3600)]
+ConcurrencyLimit = Annotated[int, Meta(ge=1, le=10_000)]
 Attempts = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -18,9 +19,29 @@ class ProcessCreate(Request, frozen=True, kw_only=True):
     script_path: Name
     description: Text | None = None
     default_parameters: dict[str, Any] = {}
+    parameters_schema: dict[str, Any] | None = None  # else that of the script, if it has one
     timeout_seconds: Seconds | None = None
-    max_attempts: Attempts = 1
+    max_attempts: Attempts | None = None  # as the settings say
     priority: Priority = 0
+    concurrency_limit: ConcurrencyLimit | None = None
+    labels: Labels = []  # those a robot must have
+
+
+class ProcessUpdate(Request, frozen=True, kw_only=True):
+    """What is not given stays."""
+
+    name: Name | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    package_id: Id | UnsetType = UNSET
+    script_path: Name | UnsetType = UNSET
+    is_active: bool | UnsetType = UNSET
+    default_parameters: dict[str, Any] | UnsetType = UNSET
+    parameters_schema: dict[str, Any] | UnsetType | None = UNSET
+    timeout_seconds: Seconds | UnsetType | None = UNSET
+    max_attempts: Attempts | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    concurrency_limit: ConcurrencyLimit | UnsetType | None = UNSET
+    labels: Labels | UnsetType = UNSET
 
 
 class ProcessQuery(ListQuery, frozen=True, kw_only=True):
@@ -36,9 +57,12 @@ class Process(Resource, frozen=True, kw_only=True):
     script_path: str
     version: int  # rises with each change of what would run
     is_active: bool
+    parameters_schema: dict[str, Any] | None = None
     default_parameters: dict[str, Any] = {}
     timeout_seconds: int | None = None
     max_attempts: int
     priority: int
+    concurrency_limit: int | None = None
+    labels: list[str] = []
     created_at: datetime
     updated_at: datetime

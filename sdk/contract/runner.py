@@ -45,10 +45,11 @@ class Heartbeat(Request, frozen=True, kw_only=True):
     jobs: Annotated[list[JobBeat], Meta(max_length=100)] | None = None
 
 
-class JobAction(Resource, frozen=True, kw_only=True):
+class JobAction(Resource, frozen=True, kw_only=True, omit_defaults=True):
     id: int
     attempt: int
     action: Action
+    stop_requested: bool = False  # a person asks the script to finish early
 
 
 class AgentSettings(Resource, frozen=True, kw_only=True):

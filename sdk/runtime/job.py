@@ -62,6 +62,12 @@ class Job:
             _write(path, text)
         self._result = value
 
+    @property
+    def should_stop(self) -> bool:
+        """Whether a person has asked the job to finish early: look between two pieces of work."""
+        path = os.environ.get("RUNWRIGHT_STOP")
+        return bool(path) and Path(str(path)).exists()
+
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how much is done, from 0 to 1, and what is being done."""
         if not 0 <= fraction <= 1:

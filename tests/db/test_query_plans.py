@@ -38,12 +38,12 @@ async def filled(request, sqlite):
     return sqlite
 
 
-CLAIM = {"robot_id": 1, "machine_id": 1, "lease_until": None}
+CLAIM = {"robot_id": 1, "machine_id": 1, "lease_until": None, "labels": "[]"}
 
 
 async def test_a_claim_looks_only_at_what_waits(filled):
     steps = await filled.read(plan, service.sql.claim_next, **CLAIM)
-    assert "jobs USING INDEX jobs_waiting" in steps
+    assert "j USING INDEX jobs_waiting" in steps
     assert "TEMP B-TREE" not in steps
 
 

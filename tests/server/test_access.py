@@ -27,7 +27,7 @@ async def a_user(server, name, role=None):
 
 
 def a_path(route):
-    return route.path.format(**dict.fromkeys(route.ids, "999"))
+    return route.path.format(**dict.fromkeys((*route.ids, *route.texts), "999"))
 
 
 async def status_of(api, route):

@@ -137,3 +137,73 @@ async def test_a_process_runs_a_script_that_is_in_its_package(admin, script):
     wanted = {"name": "p", "package_id": package["id"], "script_path": script}
     answer = await admin.post("/api/processes", **wanted)
     assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "#/script_path")
+
+
+async def put(admin, package, status=200, **changes):
+    path = f"/api/packages/{package['id']}"
+    return await admin.ask("PUT", path, status=status, json=changes)
+
+
+async def test_a_package_nobody_needs_is_deleted_with_its_file(admin, config):
+    process = await admin.make_process()
+    package = await admin.get(f"/api/packages/{process['package_id']}")
+    path = f"/api/packages/{package['id']}"
+    assert (await admin.ask("DELETE", path)).status == 409
+    job = await admin.make_job(process)
+    newer = await admin.upload("hello", "2.0.0", archive(main="2"))
+    await admin.post(f"/api/processes/{process['id']}/upgrade", 200)
+    assert "needed by job" in (await admin.ask("DELETE", path, status=409))["detail"]
+    await admin.post(f"/api/jobs/{job['id']}/cancel", 200)
+    await admin.ask("DELETE", path, status=204)
+    assert [p["id"] for p in await admin.get("/api/packages")] == [newer["id"]]
+    assert len(files(config)) == 1
+    assert (await admin.get(f"/api/jobs/{job['id']}"))["package_version"] == "1.0.0"
+    again = await admin.upload("hello", "1.0.0", archive(main="other content"))
+    assert again["id"] > newer["id"]
+
+
+async def test_a_package_is_renamed_only_while_nothing_refers_to_it(admin):
+    package = await admin.upload("hello", "1.0.0")
+    await admin.upload("other", "1.0.0")
+    assert (await put(admin, package, is_active=False))["is_active"] is False
+    assert (await put(admin, package, name="renamed", version="3.0.0"))["name"] == "renamed"
+    await put(admin, package, 409, name="Other", version="1.0.0")
+    await put(admin, package, 422, version="three")
+    await put(admin, package, 422, file_path="/etc/passwd")
+    await put(admin, package, name="hello", version="1.0.0")
+    await admin.post(
+        "/api/processes", 201, name="p", package_id=package["id"], script_path="main.py"
+    )
+    await put(admin, package, 409, version="2.0.0")
+    assert [p["name"] for p in await admin.get("/api/packages?active_only=true")] == ["other"]
+
+
+async def test_what_could_be_published_is_told_before_it_is_sent(admin):
+    package = await admin.upload("hello", "1.0.0")
+    ask = {"name": "hello", "version": "1.0.0"}
+    known = await admin.post("/api/packages/preflight", 200, **ask)
+    assert known["can_publish"] is False
+    assert "raise the version" in known["reason"]
+    same = await admin.post("/api/packages/preflight", 200, **ask, sha256=package["sha256"])
+    assert same == {"can_publish": True, "reason": None}
+    new = await admin.post("/api/packages/preflight", 200, name="hello", version="1.0.1")
+    assert new["can_publish"]
+    await admin.post("/api/packages/preflight", 422, name="../x", version="1.0.0")
+
+
+async def test_a_start_removes_files_without_a_row(admin, server, config):
+    from orchestrator_server.http.keys import DATABASE, PACKAGES
+    from orchestrator_server.packages import editing
+
+    await admin.upload()
+    [kept] = files(config)
+    for left in (".incoming-1", "lost_1.0.0_x.zip"):
+        (config.data / "packages" / left).write_bytes(b"x")
+    needed = await server[DATABASE].read(editing.stored_files)
+    names = {file.file_path for file in needed}
+    server[PACKAGES].sweep(names, older_than_seconds=3600)
+    assert len(files(config)) == 3  # another server may be receiving them
+    there = server[PACKAGES].sweep(names, older_than_seconds=0)
+    assert files(config) == [kept]
+    assert editing.missing_files(needed, there) == []
+    assert editing.missing_files(needed, set()) == ["hello 1.0.0"]

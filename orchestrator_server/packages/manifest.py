@@ -1,0 +1,122 @@
+"""What a package says about itself, read and never run: its scripts, and what it needs."""
+
+import ast
+import io
+import tokenize
+import tomllib
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from orchestrator_server.errors import Invalid
+from orchestrator_server.packages.annotations import schema_of
+from sdk.contract.packages import Entrypoint, Script
+
+MAX_PARSED_SCRIPTS = 500
+MAX_SCRIPT_BYTES = 256 * 1024
+MAX_PARSED_BYTES = 4 * 1024 * 1024
+MAX_PROJECT_BYTES = 256 * 1024
+MAX_ENTRYPOINTS = 100
+MAX_SCHEMA_BYTES = 16 * 1024
+ENTRYPOINT = "main"
+
+Read = Callable[[str], bytes]
+
+
+class _Project(msgspec.Struct, frozen=True, rename="kebab"):
+    name: str | None = None
+    version: str | None = None
+    requires_python: str | None = None
+    dependencies: list[str] = []
+
+
+class _ProjectFile(msgspec.Struct, frozen=True):
+    project: _Project = _Project()
+
+
+class Manifest(NamedTuple):
+    scripts: tuple[Script, ...]
+    requires_python: str | None = None
+    dependencies: tuple[str, ...] = ()
+
+
+def read(sizes: dict[str, int], content: Read) -> Manifest:
+    """The manifest of an archive with files of these sizes; `content` unpacks one of them.
+
+    Raises Invalid if its pyproject.toml cannot be read.
+    """
+    project = _project(sizes, content)
+    return Manifest(
+        scripts=tuple(_scripts(sizes, content)),
+        requires_python=project.requires_python,
+        dependencies=tuple(project.dependencies),
+    )
+
+
+def _scripts(sizes: dict[str, int], content: Read) -> Iterable[Script]:
+    parsed_scripts = parsed_bytes = 0
+    for path in sorted(path for path in sizes if path.endswith(".py")):
+        size_bytes = sizes[path]
+        fits = size_bytes <= MAX_SCRIPT_BYTES and parsed_bytes + size_bytes <= MAX_PARSED_BYTES
+        if not fits or parsed_scripts >= MAX_PARSED_SCRIPTS:
+            yield Script(path=path)
+            continue
+        parsed_scripts, parsed_bytes = parsed_scripts + 1, parsed_bytes + size_bytes
+        yield _script(path, content(path))
+
+
+def _script(path: str, source: bytes) -> Script:
+    """A script that this Python cannot parse may be for another one: it is listed bare."""
+    tree = _parsed(source)
+    if tree is None:
+        return Script(path=path)
+    entrypoints = [
+        Entrypoint(
+            name=node.name, description=_first_line(node), parameters_schema=_small_schema(node)
+        )
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("_")
+    ][:MAX_ENTRYPOINTS]
+    has_main = any(entry.name == ENTRYPOINT for entry in entrypoints)
+    return Script(path=path, entrypoint=ENTRYPOINT if has_main else None, entrypoints=entrypoints)
+
+
+def _parsed(source: bytes) -> ast.Module | None:
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about their code, not ours
+            return ast.parse(source.decode(encoding))
+    except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
+        return None
+
+
+def _small_schema(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, Any] | None:
+    schema = schema_of(node)
+    if schema is None or len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
+        return None
+    return schema
+
+
+def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
+    described = (ast.get_docstring(node) or "").partition("\n")[0][:200]
+    # Half a character can stand in a script's text, and nowhere else.
+    return described.encode(errors="replace").decode() or None
+
+
+def _project(sizes: dict[str, int], content: Read) -> _Project:
+    size_bytes = sizes.get("pyproject.toml")
+    if size_bytes is None:
+        return _Project()
+    if size_bytes > MAX_PROJECT_BYTES:
+        raise Invalid("The package's pyproject.toml is too large.", pointer="#/file")
+    try:
+        text = content("pyproject.toml").decode()
+        return msgspec.convert(tomllib.loads(text), _ProjectFile).project
+    except (ValueError, RecursionError) as error:
+        raise Invalid(
+            f"The package's pyproject.toml cannot be read: {str(error)[:200]}.", pointer="#/file"
+        ) from error

@@ -1,0 +1,111 @@
+"""Whether the parameters of a job fit the schema of its process. Pure.
+
+Schemas are JSON Schema 2020-12, of which we take what cannot harm: no `pattern`, since a
+regular expression can keep a server busy for ever, and no `$ref`, which could lead elsewhere.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from orchestrator_server.errors import Invalid
+
+MAX_DEPTH = 20
+MAX_NODES = 1_000
+SHOWN_CHARACTERS = 200
+
+_KEYWORDS = frozenset(
+    {
+        *("$schema", "title", "description", "default", "examples", "format"),
+        *("type", "enum", "const", "allOf", "anyOf", "oneOf"),
+        *("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
+        *("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+        *("minLength", "maxLength"),
+    }
+)
+_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_SECRET_WORDS = ("password", "secret", "token")
+
+
+def check_schema(schema: dict[str, Any], *, pointer: str = "#/parameters_schema") -> None:
+    """Raise Invalid if this is no schema for the parameters of a process."""
+    from jsonschema import Draft202012Validator, SchemaError
+
+    if schema.get("type") != "object":
+        raise Invalid('Parameters are an object: say "type": "object".', pointer=pointer)
+    _check_keywords(schema, pointer)
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        where = "".join(f"/{part}" for part in error.path)
+        raise Invalid(
+            f"The schema is not valid: {error.message[:SHOWN_CHARACTERS]}", pointer=pointer + where
+        ) from error
+
+
+def check(
+    parameters: dict[str, Any], schema: dict[str, Any], *, pointer: str = "#/parameters"
+) -> None:
+    """Raise Invalid, for the first thing that does not fit, if `parameters` break `schema`."""
+    text = msgspec.json.encode(schema, order="sorted").decode()
+    errors = sorted(_validator(text).iter_errors(parameters), key=lambda e: list(map(str, e.path)))
+    if not errors:
+        return
+    error = errors[0]
+    where = "".join(f"/{_escaped(str(part))}" for part in error.path)
+    raise Invalid(f"The parameters do not fit: {_said(error)}.", pointer=pointer + where)
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Any:
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    return Draft202012Validator(msgspec.json.decode(schema), registry=Registry())
+
+
+def _said(error: Any) -> str:
+    """What is wrong; the value itself only where it cannot be a secret, and is short."""
+    names = [str(part).lower() for part in error.path]
+    hides = any(word in name for name in names for word in _SECRET_WORDS)
+    if hides or len(error.message) > SHOWN_CHARACTERS:
+        return f"`{error.validator}` wants {str(error.validator_value)[:SHOWN_CHARACTERS]}"
+    return str(error.message)
+
+
+def _check_keywords(schema: dict[str, Any], pointer: str) -> None:
+    nodes = 0
+    waiting: list[tuple[Any, str, int]] = [(schema, pointer, 0)]
+    while waiting:
+        node, where, depth = waiting.pop()
+        nodes += 1
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            raise Invalid("The schema is too deep or too large.", pointer=where)
+        if not isinstance(node, dict):
+            continue
+        if unknown := sorted(set(node) - _KEYWORDS):
+            raise Invalid(
+                f"A parameters schema cannot use {unknown[0][:50]!r}; it uses only "
+                f"{', '.join(sorted(_KEYWORDS))}.",
+                pointer=where,
+            )
+        waiting += [(sub, f"{where}/{name}", depth + 1) for name, sub in _inner(node)]
+
+
+def _inner(node: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The schemas in a schema."""
+    found: list[tuple[str, Any]] = [
+        (name, node[name]) for name in ("items", "additionalProperties") if name in node
+    ]
+    for name in _OF_SCHEMAS:
+        if isinstance(node.get(name), list):
+            found += [(f"{name}/{i}", sub) for i, sub in enumerate(node[name])]
+    if isinstance(properties := node.get("properties"), dict):
+        found += [(f"properties/{_escaped(str(k))}", sub) for k, sub in properties.items()]
+    return found
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")  # RFC 6901, 3

@@ -1,0 +1,104 @@
+"""What a package says of itself, read from its text and never run."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator_server.errors import Invalid
+from orchestrator_server.packages.manifest import read
+
+
+def manifest(**files):
+    contents = {name.replace("__", "."): text for name, text in files.items()}
+    encoded = {n: t if isinstance(t, bytes) else t.encode() for n, t in contents.items()}
+    return read({n: len(c) for n, c in encoded.items()}, encoded.__getitem__)
+
+
+def schema(parameters):
+    [script] = manifest(main__py=f"def main({parameters}): pass").scripts
+    return script.entrypoints[0].parameters_schema
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        ("str", {"type": "string"}),
+        ("'int'", {"type": "integer"}),
+        ("float", {"type": "number"}),
+        ("bool", {"type": "boolean"}),
+        ("pathlib.Path", {"type": "string"}),
+        ("datetime.date", {"type": "string", "format": "date"}),
+        ("list[int]", {"type": "array", "items": {"type": "integer"}}),
+        ("dict[str, bool]", {"type": "object", "additionalProperties": {"type": "boolean"}}),
+        ("int | None", {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+        ("Optional[str]", {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ("Union[int, str]", {"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        ("Literal['a', 1]", {"enum": ["a", 1]}),
+        ("Annotated[int, Field(gt=0)]", {"type": "integer"}),
+        ("int | Mine", {}),
+        ("Mine", {}),
+        ("[1, 2]", {}),
+    ],
+)
+def test_an_annotation_says_what_fits(annotation, expected):
+    assert schema(f"x: {annotation}")["properties"]["x"] == expected
+
+
+def test_what_has_a_default_may_be_left_out():
+    told = schema("a, b: int = 1, *, c: str = f(), d: bool, **more")
+    assert told["required"] == ["a", "d"]
+    assert told["properties"]["b"] == {"type": "integer", "default": 1}
+    assert told["properties"]["c"] == {"type": "string"}
+    assert told["additionalProperties"] is True
+
+
+def test_what_cannot_be_given_by_name_has_no_schema():
+    assert schema("a, /, b") is None
+
+
+def test_the_public_functions_of_a_script_are_its_entry_points():
+    source = "async def go(): 'Go.\\n\\nFar.'\ndef _hidden(): pass\nclass C:\n  def m(self): pass\n"
+    [lib, main] = manifest(main__py=source, lib__py="x = 1").scripts
+    assert (lib.path, lib.entrypoints, main.entrypoint) == ("lib.py", [], None)
+    assert [(entry.name, entry.description) for entry in main.entrypoints] == [("go", "Go.")]
+
+
+def test_the_project_says_what_it_needs():
+    told = manifest(
+        main__py="", pyproject__toml='[project]\nrequires-python=">=3.11"\ndependencies=["a>1"]'
+    )
+    assert (told.requires_python, told.dependencies) == (">=3.11", ("a>1",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[project", "[project]\ndependencies=1", "[project]\nname=[]", b"\xff", "a=" + "[" * 99999],
+)
+def test_a_project_that_cannot_be_read_is_refused(text):
+    with pytest.raises(Invalid):
+        manifest(main__py="", pyproject__toml=text)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def main(:", "\0", "(" * 100_000, b"\xff\xfe", "# coding: nonsense", "x = '\\q'",
+     "def main(a: int = 10**10**10): pass", "def main(a: " + "list[" * 500 + "]" * 500 + "): pass",
+     "x" + "+x" * 50_000, "def main(a='" + "x" * 100_000 + "'): pass"],
+)  # fmt: skip
+def test_a_hostile_script_is_listed_and_does_no_harm(source):
+    [script] = manifest(main__py=source).scripts
+    assert script.path == "main.py"
+
+
+def test_too_much_to_parse_is_listed_bare():
+    told = manifest(**{f"m{i}__py": "def main(): pass" for i in range(600)}).scripts
+    assert len(told) == 600
+    assert sum(1 for script in told if script.entrypoint) == 500
+    [script] = manifest(main__py="def main(): pass\n" + "#" * 300_000).scripts
+    assert script.entrypoint is None
+
+
+@given(st.text())
+def test_no_text_is_too_strange(text):
+    manifest(main__py=text.encode("utf-8", "surrogatepass"))
+    manifest(main__py=f"def main(a: {text} = {text}): pass".encode("utf-8", "surrogatepass"))

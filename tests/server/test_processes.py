@@ -1,0 +1,155 @@
+"""Processes: what runs under a name, in versions; jobs go on with what they pinned."""
+
+import pytest
+
+from tests.support.world import archive
+
+DEEP = {}
+for _ in range(25):
+    DEEP = {"items": DEEP}
+TYPED = "def main(customer: str, limit: int = 10):\n    '''Bill them.'''\n"
+
+
+async def edit(admin, process, status=200, headers=None, **changes):
+    path = f"/api/processes/{process['id']}"
+    return await admin.ask("PUT", path, status=status, json=changes, headers=headers or {})
+
+
+async def test_a_process_is_versioned_by_what_would_run(admin):
+    process = await admin.make_process()
+    assert process["version"] == 1
+    process = await edit(admin, process, description="bills", priority=5, labels=["gpu"])
+    assert (process["version"], process["priority"], process["labels"]) == (1, 5, ["gpu"])
+    process = await edit(admin, process, default_parameters={"a": 1})
+    assert process["version"] == 2
+    assert (await edit(admin, process, default_parameters={"a": 1}))["version"] == 2
+
+
+async def test_a_job_runs_what_it_pinned_though_its_process_moved_on(admin):
+    process = await admin.make_process(default_parameters={"a": 1})
+    job = await admin.make_job(process)
+    newer = await admin.upload("hello", "1.10.0", archive(main="2", other="3"))
+    await admin.upload("hello", "1.9.0", archive(main="9"))
+    upgraded = await admin.post(f"/api/processes/{process['id']}/upgrade", 200)
+    assert (upgraded["package_id"], upgraded["version"]) == (newer["id"], 2)
+    assert await admin.post(f"/api/processes/{process['id']}/upgrade", 200) == upgraded
+    robot = await admin.make_robot()
+    claimed = (await robot.post("/api/runner/next-job", 200))["job"]
+    assert (claimed["id"], claimed["package"]["version"]) == (job["id"], "1.0.0")
+    assert (await admin.get(f"/api/jobs/{job['id']}"))["process_version"] == 1
+
+
+async def test_an_upgrade_needs_an_active_version_with_the_script(admin):
+    process = await admin.make_process()
+    await admin.upload("hello", "2.0.0", archive(other="1"))
+    answer = await admin.post(f"/api/processes/{process['id']}/upgrade", 422)
+    assert "no script main.py" in answer["detail"]
+    for package in await admin.get("/api/packages"):
+        path = f"/api/packages/{package['id']}"
+        await admin.ask("PUT", path, status=200, json={"is_active": False})
+    await admin.post(f"/api/processes/{process['id']}/upgrade", 409)
+
+
+async def test_an_inactive_process_makes_no_jobs_and_its_waiting_ones_are_not_claimed(admin):
+    process = await admin.make_process()
+    job = await admin.make_job(process)
+    await edit(admin, process, is_active=False)
+    assert (await admin.post("/api/jobs", process_id=process["id"])).status == 409
+    robot = await admin.make_robot()
+    assert (await robot.post("/api/runner/next-job", 200))["job"] is None
+    explained = await admin.get(f"/api/jobs/{job['id']}/explain")
+    assert explained["limits"] == ["Process hello is not active."]
+    assert await admin.get("/api/processes?active_only=true") == []
+    await edit(admin, process, is_active=True)
+    assert (await robot.post("/api/runner/next-job", 200))["job"]["id"] == job["id"]
+
+
+async def typed(admin):
+    package = await admin.upload("hello", "1.0.0", archive(main=TYPED))
+    wanted = {"name": "hello", "package_id": package["id"], "script_path": "main.py:main"}
+    return await admin.post("/api/processes", 201, **wanted)
+
+
+async def test_a_script_that_is_run_as_a_whole_takes_any_parameters(admin):
+    process = await admin.make_process(content=archive(main=TYPED))
+    assert process["parameters_schema"] is None
+    await edit(admin, process, 422, script_path="main.py:missing")
+    assert (await edit(admin, process, script_path="main.py:main"))["parameters_schema"]
+
+
+async def test_parameters_must_fit_the_function_that_is_called(admin):
+    process = await typed(admin)
+    assert process["parameters_schema"] == {
+        "type": "object",
+        "properties": {
+            "customer": {"type": "string"},
+            "limit": {"type": "integer", "default": 10},
+        },
+        "required": ["customer"],
+        "additionalProperties": False,
+    }
+    for parameters, pointer in (
+        ({}, "#/parameters"),
+        ({"customer": 7}, "#/parameters/customer"),
+        ({"customer": "a", "limit": "x"}, "#/parameters/limit"),
+        ({"customer": "a", "limti": 1}, "#/parameters"),
+    ):
+        answer = await admin.post("/api/jobs", 422, process_id=process["id"], parameters=parameters)
+        assert answer["errors"][0]["pointer"] == pointer
+    await admin.make_job(process, parameters={"customer": "a"})
+    process = await edit(admin, process, default_parameters={"customer": "all"})
+    assert (await admin.make_job(process))["parameters"] == {"customer": "all"}
+
+
+async def test_a_schema_written_by_hand_stays_when_the_package_changes(admin):
+    process = await typed(admin)
+    by_hand = {"type": "object", "properties": {"customer": {"enum": ["a"]}}}
+    await edit(admin, process, parameters_schema=by_hand)
+    await admin.upload("hello", "2.0.0", archive(main="def main(): pass"))
+    upgraded = await admin.post(f"/api/processes/{process['id']}/upgrade", 200)
+    assert upgraded["parameters_schema"] == by_hand
+    await edit(admin, process, parameters_schema=None)
+    await admin.upload("hello", "3.0.0", archive(main="def main(x: int): pass"))
+    upgraded = await admin.post(f"/api/processes/{process['id']}/upgrade", 200)
+    assert list(upgraded["parameters_schema"]["properties"]) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string"},
+        {"type": "object", "anyOf": [DEEP]},
+        {"type": "object", "properties": {"a": {"pattern": "(a+)+$"}}},
+        {"type": "object", "$ref": "https://example.com"},
+        {"type": "object", "properties": {"a": {"type": "colour"}}},
+    ],
+)
+async def test_a_schema_that_could_harm_is_refused(admin, schema):
+    process = await admin.make_process()
+    answer = await edit(admin, process, 422, parameters_schema=schema)
+    assert answer["errors"][0]["pointer"].startswith("#/parameters_schema")
+
+
+async def test_names_are_free_or_refused_and_old_states_too(admin):
+    one, two = await admin.make_process("one"), await admin.make_process("two")
+    await edit(admin, two, 409, name=" ONE")
+    await edit(admin, two, 422, script_path="other.py")
+    await edit(admin, two, 404, package_id=999)
+    tag = (await admin.ask("GET", f"/api/processes/{one['id']}")).headers["ETag"]
+    await edit(admin, one, name="uno", headers={"If-Match": tag})
+    await edit(admin, one, 412, name="ein", headers={"If-Match": tag})
+
+
+async def test_defaults_come_from_the_settings(admin):
+    await admin.ask(
+        "PUT",
+        "/api/settings/jobs",
+        status=200,
+        json={"default_max_attempts": 3, "default_timeout_seconds": 99},
+    )
+    process = await admin.make_process()
+    assert process["max_attempts"] == 3
+    job = await admin.make_job(process)
+    assert (job["max_attempts"], job["timeout_seconds"]) == (3, 99)
+    own = await admin.make_process("own", max_attempts=1, timeout_seconds=5)
+    assert (await admin.make_job(own))["timeout_seconds"] == 5
