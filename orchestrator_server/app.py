@@ -46,6 +46,8 @@ from orchestrator_server.packages import editing as package_editing
 from orchestrator_server.packages import routes as packages
 from orchestrator_server.packages.storage import PackageStore
 from orchestrator_server.processes import routes as processes
+from orchestrator_server.queue_items import routes as queue_items
+from orchestrator_server.queues import routes as queues
 from orchestrator_server.robots import routes as robots
 from orchestrator_server.runner import routes as runner
 from orchestrator_server.sealing import Sealer
@@ -65,6 +67,8 @@ FEATURES = [
     assets,
     audit,
     settings,
+    queues,
+    queue_items,
 ]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
 FIRST_ADMIN = "admin"

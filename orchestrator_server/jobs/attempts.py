@@ -21,6 +21,7 @@ from orchestrator_server.errors import (
 )
 from orchestrator_server.jobs import lifecycle
 from orchestrator_server.jobs.service import Id, end, sql
+from orchestrator_server.queue_items import claims as queue_items
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import (
     JobAction,
@@ -110,6 +111,7 @@ def lose(tx: Transaction, limit: int) -> list[int]:
             end(tx, job, JobStatus.FAILED, attempt_status="lost", **ending)
             record(tx, None, "job.failed", job.id, job.attempt, ending)
         elif tx.maybe(sql.requeue, Id, id=job.id, attempt=job.attempt):
+            queue_items.give_back(tx, job.id)
             key = {"job_id": job.id, "attempt": job.attempt}
             tx.run(sql.end_attempt, **key, **ending, status="lost", result=Json(None))
             record(tx, None, "job.requeued", job.id, job.attempt, ending)

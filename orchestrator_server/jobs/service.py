@@ -14,6 +14,7 @@ from orchestrator_server.errors import Conflict, Invalid
 from orchestrator_server.jobs import lifecycle
 from orchestrator_server.machines import service as machines
 from orchestrator_server.processes import service as processes
+from orchestrator_server.queue_items import claims as queue_items
 from orchestrator_server.robots import service as robots
 from sdk.contract.base import Page
 from sdk.contract.jobs import Job, JobCreate, JobQuery, JobStatus, Reason, Source
@@ -131,6 +132,7 @@ def end(
     )
     if moved is None:
         raise Conflict(f"Job {state.id} changed while you were looking at it; look again.")
+    queue_items.give_back(tx, state.id)
     tx.run(
         sql.end_attempt,
         job_id=state.id,

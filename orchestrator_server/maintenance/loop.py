@@ -9,7 +9,7 @@ from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
-from orchestrator_server.maintenance import lost_robots
+from orchestrator_server.maintenance import lost_items, lost_robots
 from orchestrator_server.settings.current import CurrentSettings
 
 log = structlog.get_logger(__name__)
@@ -74,6 +74,8 @@ class Maintenance:
             touched = await self._database.write(lost_robots.run_once)
             if touched:
                 log.warning("robots were lost", jobs=touched)
+        if touched := await self._database.write(lost_items.run_once):
+            log.warning("queue items were taken back or given up", items=touched)
 
     async def _refresh_settings(self) -> None:
         try:

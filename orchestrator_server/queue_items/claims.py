@@ -1,0 +1,186 @@
+"""The verbs of an item for those who work on it: take, finish, renew; and what takes it back."""
+
+from typing import Any
+
+import msgspec
+
+from orchestrator_server.access.callers import SYSTEM, Actor, JobCaller, RobotCaller
+from orchestrator_server.audit import service as audit
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import Unauthenticated
+from orchestrator_server.queue_items import lifecycle, service
+from orchestrator_server.queue_items.lifecycle import Next, Outcome, Recorded, State, Worker
+from orchestrator_server.queue_items.service import Id, sql
+from orchestrator_server.queues import service as queues
+from sdk.contract.queues import (
+    ErrorType,
+    Item,
+    ItemClaim,
+    ItemClaimed,
+    ItemComplete,
+    ItemFail,
+    ItemRenew,
+    ItemStatus,
+)
+
+
+class _Held(msgspec.Struct, frozen=True):
+    id: int
+    status: ItemStatus
+
+
+def claim(tx: Transaction, caller: RobotCaller | JobCaller, wanted: ItemClaim) -> ItemClaimed:
+    """The next item, once for each key; the same item again while it is held."""
+    worker = _worker(tx, caller)
+    queue = queues.by_name(tx, wanted.queue)
+    key = wanted.claim_key
+    if key is not None:
+        held = tx.maybe(sql.held_by_key, _Held, claim_key=key, robot_id=worker.robot_id)
+        if held is not None and held.status is ItemStatus.IN_PROGRESS:
+            return ItemClaimed(item=service.get(tx, held.id))
+        if held is not None:
+            return ItemClaimed(item=None, key_used=True)
+    if not queue.is_active:
+        return ItemClaimed(item=None)
+    claimed = tx.maybe(
+        sql.claim,
+        Id,
+        queue_id=queue.id,
+        claim_key=key,
+        robot_id=worker.robot_id,
+        job_id=worker.job_id,
+        lease_until=lifecycle.lease_end(tx.now, queue.lease_seconds, worker),
+    )
+    if claimed is None:
+        return ItemClaimed(item=None)
+    tx.run(sql.insert_attempt, id=claimed.id)
+    item = service.get(tx, claimed.id)
+    _record(tx, caller.actor, "claimed", item)
+    return ItemClaimed(item=item)
+
+
+def complete(
+    tx: Transaction, caller: RobotCaller | JobCaller, item_id: int, wanted: ItemComplete
+) -> Item:
+    service.check_size(wanted.result, "result")
+    outcome = Outcome(status="completed", result=wanted.result)
+    return _finish(tx, caller, item_id, wanted.attempt, outcome)
+
+
+def fail(tx: Transaction, caller: RobotCaller | JobCaller, item_id: int, wanted: ItemFail) -> Item:
+    """An application error is tried again while the queue allows; a business error is final."""
+    outcome = Outcome(
+        status="failed", error_type=wanted.error_type, error_message=wanted.error_message
+    )
+    return _finish(tx, caller, item_id, wanted.attempt, outcome)
+
+
+def renew(
+    tx: Transaction, caller: RobotCaller | JobCaller, item_id: int, wanted: ItemRenew
+) -> Item:
+    worker, state = _worker(tx, caller), service.locked(tx, item_id)
+    lifecycle.is_repeated(
+        state, _recorded(tx, item_id, wanted.attempt), worker, wanted.attempt, None
+    )
+    until = lifecycle.lease_end(tx.now, state.lease_seconds, worker)
+    tx.run(sql.renew, id=item_id, lease_until=until)
+    return service.get(tx, item_id)
+
+
+def give_back(tx: Transaction, job_id: int) -> None:
+    """When a job ends, the items it still holds go to somebody else, or are given up."""
+    for held in tx.all(sql.of_job, Id, job_id=job_id):
+        _return(tx, held.id, f"Job {job_id} ended without finishing it.")
+
+
+def expire(tx: Transaction, limit: int) -> int:
+    """Take back what nobody renewed, give up what nobody took in time; return how many."""
+    silent = tx.all(sql.lease_ended, Id, limit=limit)
+    for held in silent:
+        _return(tx, held.id, "Its lease ended, and nobody had finished it.")
+    late = tx.all(sql.too_late, Id, limit=limit)
+    for waiting in late:
+        state = service.locked(tx, waiting.id)
+        if state.status is ItemStatus.NEW:
+            said = Outcome(status="abandoned", error_message="Its deadline passed.")
+            service.move(tx, state, Next(ItemStatus.ABANDONED, state.retries), said)
+            _record(tx, SYSTEM, "abandoned", service.get(tx, waiting.id))
+    return len(silent) + len(late)
+
+
+def _finish(
+    tx: Transaction,
+    caller: RobotCaller | JobCaller,
+    item_id: int,
+    attempt: int,
+    outcome: Outcome,
+) -> Item:
+    worker, state = _worker(tx, caller), service.locked(tx, item_id)
+    recorded = _recorded(tx, item_id, attempt)
+    if lifecycle.is_repeated(state, recorded, worker, attempt, outcome):
+        return service.get(tx, item_id)
+    if outcome.status == "completed":
+        to = Next(ItemStatus.COMPLETED, state.retries)
+    else:
+        to = lifecycle.after_failure(state, outcome.error_type or ErrorType.APPLICATION)
+    _end(tx, state, outcome)
+    service.move(tx, state, to, outcome)
+    item = service.get(tx, item_id)
+    metadata = {"error_type": outcome.error_type, "error_message": outcome.error_message}
+    _record(tx, caller.actor, outcome.status, item, metadata)
+    return item
+
+
+def _return(tx: Transaction, item_id: int, why: str) -> None:
+    state = service.locked(tx, item_id)
+    if state.status is not ItemStatus.IN_PROGRESS:
+        return  # its holder was quicker
+    to = lifecycle.after_return(state)
+    said = Outcome(status="returned", error_message=why)
+    _end(tx, state, said)
+    service.move(tx, state, to, said if to.status is ItemStatus.ABANDONED else None)
+    deed = "abandoned" if to.status is ItemStatus.ABANDONED else "returned"
+    _record(tx, SYSTEM, deed, service.get(tx, item_id), {"why": why})
+
+
+def _end(tx: Transaction, state: State, outcome: Outcome) -> None:
+    tx.run(
+        sql.end_attempt,
+        id=state.id,
+        attempt=state.attempt,
+        status=outcome.status,
+        error_type=outcome.error_type,
+        error_message=outcome.error_message,
+    )
+
+
+def _worker(tx: Transaction, caller: RobotCaller | JobCaller) -> Worker:
+    if isinstance(caller, RobotCaller):
+        missing = f"There is no robot {caller.id}."
+        return tx.one(sql.worker_of_robot, Worker, missing=missing, id=caller.id)
+    found = tx.maybe(sql.worker_of_job, Worker, id=caller.id, attempt=caller.attempt)
+    if found is None:
+        raise Unauthenticated("This job has ended, and its token with it.")
+    return found
+
+
+def _recorded(tx: Transaction, item_id: int, attempt: int) -> Recorded | None:
+    return tx.maybe(sql.recorded, Recorded, id=item_id, attempt=attempt)
+
+
+def _record(
+    tx: Transaction,
+    actor: Actor,
+    deed: str,
+    item: Item,
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    audit.record(
+        tx,
+        actor,
+        f"queue_item.{deed}",
+        entity_id=item.id,
+        name=service.display(item),
+        metadata={"queue_id": item.queue_id, "attempt": item.attempt, "job_id": item.job_id}
+        | (metadata or {}),
+    )

@@ -1,0 +1,133 @@
+-- name: insert
+-- Nothing comes back where the reference is taken.
+INSERT INTO queue_items (queue_id, reference, unique_reference, priority, payload, defer_until,
+                         deadline, created_at, updated_at)
+VALUES (:queue_id, :reference, :unique_reference, :priority, :payload, :defer_until,
+        :deadline, :now, :now)
+ON CONFLICT (queue_id, unique_reference) DO NOTHING
+RETURNING id;
+
+-- name: by_reference
+SELECT id FROM queue_items WHERE queue_id = :queue_id AND unique_reference = :reference;
+
+-- name: list
+SELECT id, queue_id, reference, status, priority, payload, result, error_type, error_message,
+       retries, locked_by_robot_id, locked_at, job_id, attempt, defer_until, deadline,
+       created_at, updated_at
+FROM queue_items
+WHERE true
+  AND id = :id                              --? id
+  AND queue_id = :queue_id                  --? queue_id
+  AND status = :status                      --? status
+  AND reference = :reference                --? reference
+  AND (status = 'failed' OR status = 'abandoned' OR NOT :dead_letters)   --? dead_letters
+  AND id < :before_id                       --? before_id
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: lock
+SELECT i.*, q.max_retries, q.lease_seconds
+FROM queue_items AS i JOIN queues AS q ON q.id = i.queue_id WHERE i.id = :id;
+
+-- name: lock [postgres]
+SELECT i.*, q.max_retries, q.lease_seconds
+FROM queue_items AS i JOIN queues AS q ON q.id = i.queue_id WHERE i.id = :id FOR UPDATE OF i;
+
+-- name: update
+UPDATE queue_items SET payload = :payload, priority = :priority, defer_until = :defer_until,
+    deadline = :deadline, updated_at = :now
+WHERE id = :id;
+
+-- name: move
+-- Out of whatever hands it was in.
+UPDATE queue_items SET status = :status, retries = :retries, result = :result,
+    error_type = :error_type, error_message = :error_message, lease_until = NULL,
+    locked_by_robot_id = :locked_by_robot_id, locked_at = :locked_at, job_id = :job_id,
+    updated_at = :now
+WHERE id = :id;
+
+-- name: delete
+DELETE FROM queue_items WHERE id = :id;
+
+-- name: attempts
+SELECT attempt, robot_id, job_id, status, error_type, error_message, created_at, finished_at
+FROM queue_item_attempts WHERE item_id = :id ORDER BY attempt;
+
+-- name: recorded
+SELECT attempt, status, robot_id, job_id, error_type, error_message
+FROM queue_item_attempts WHERE item_id = :id AND attempt = :attempt;
+
+-- name: worker_of_job
+SELECT j.id AS job_id, j.robot_id, j.lease_until FROM jobs AS j
+WHERE j.id = :id AND j.attempt = :attempt AND j.status = 'running';
+
+-- name: worker_of_job [postgres]
+-- The job cannot end while it takes an item.
+SELECT j.id AS job_id, j.robot_id, j.lease_until FROM jobs AS j
+WHERE j.id = :id AND j.attempt = :attempt AND j.status = 'running' FOR SHARE;
+
+-- name: worker_of_robot
+SELECT r.id AS robot_id, j.id AS job_id, j.lease_until
+FROM robots AS r LEFT JOIN jobs AS j ON j.robot_id = r.id AND j.status = 'running'
+WHERE r.id = :id;
+
+-- name: held_by_key
+SELECT id, status FROM queue_items
+WHERE claim_key = :claim_key AND locked_by_robot_id = :robot_id
+ORDER BY id DESC LIMIT 1;
+
+-- name: claim
+UPDATE queue_items SET status = 'in_progress', attempt = attempt + 1, claim_key = :claim_key,
+    locked_by_robot_id = :robot_id, locked_at = :now, lease_until = :lease_until,
+    job_id = :job_id, result = NULL, error_type = NULL, error_message = NULL, updated_at = :now
+WHERE status = 'new' AND id = (
+    SELECT id FROM queue_items
+    WHERE queue_id = :queue_id AND status = 'new'
+      AND (defer_until IS NULL OR defer_until <= :now)
+      AND (deadline IS NULL OR deadline > :now)
+    ORDER BY priority DESC, id
+    LIMIT 1
+)
+RETURNING id;
+
+-- name: claim [postgres]
+UPDATE queue_items SET status = 'in_progress', attempt = attempt + 1, claim_key = :claim_key,
+    locked_by_robot_id = :robot_id, locked_at = :now, lease_until = :lease_until,
+    job_id = CAST(:job_id AS BIGINT), result = NULL, error_type = NULL, error_message = NULL,
+    updated_at = :now
+WHERE status = 'new' AND id = (
+    SELECT id FROM queue_items
+    WHERE queue_id = :queue_id AND status = 'new'
+      AND (defer_until IS NULL OR defer_until <= :now)
+      AND (deadline IS NULL OR deadline > :now)
+    ORDER BY priority DESC, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id;
+
+-- name: insert_attempt
+INSERT INTO queue_item_attempts (item_id, attempt, robot_id, job_id, created_at)
+SELECT id, attempt, locked_by_robot_id, job_id, :now FROM queue_items WHERE id = :id;
+
+-- name: end_attempt
+UPDATE queue_item_attempts SET status = :status, error_type = :error_type,
+    error_message = :error_message, finished_at = :now
+WHERE item_id = :id AND attempt = :attempt AND status = 'in_progress';
+
+-- name: renew
+UPDATE queue_items SET lease_until = :lease_until WHERE id = :id AND status = 'in_progress';
+
+-- name: of_job
+SELECT id FROM queue_items WHERE job_id = :job_id AND status = 'in_progress' ORDER BY id;
+
+-- name: lease_ended
+-- Without a lease of its own, an item is its job's for as long as that runs.
+SELECT i.id FROM queue_items AS i JOIN queues AS q ON q.id = i.queue_id
+LEFT JOIN jobs AS j ON j.id = i.job_id AND j.status = 'running'
+WHERE i.status = 'in_progress' AND i.lease_until <= :now
+  AND (q.lease_seconds IS NOT NULL OR j.id IS NULL)
+ORDER BY i.lease_until LIMIT :limit;
+
+-- name: too_late
+SELECT id FROM queue_items WHERE status = 'new' AND deadline <= :now ORDER BY deadline LIMIT :limit;
