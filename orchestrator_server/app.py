@@ -8,10 +8,13 @@ from aiohttp import web
 
 from orchestrator_server import keys
 from orchestrator_server import log as logs
+from orchestrator_server.access import management_routes as access_management
+from orchestrator_server.access import resets
 from orchestrator_server.access import routes as access
 from orchestrator_server.access import service as people
 from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.access.passwords import Passwords, check_strength
+from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.assets import routes as assets
 from orchestrator_server.audit import routes as audit
 from orchestrator_server.config import Config
@@ -27,12 +30,15 @@ from orchestrator_server.http.keys import (
     HOSTS,
     KEYS,
     LOGS,
+    MAILER,
     MAINTENANCE,
     OPENAPI,
     PACKAGES,
     PASSWORDS,
     SEALER,
     SETTINGS,
+    SETUP_TOKEN,
+    THROTTLE,
     WAKEUPS,
 )
 from orchestrator_server.http.middleware import add_headers, check_host, observe
@@ -41,6 +47,7 @@ from orchestrator_server.http.routes import Route, mount
 from orchestrator_server.jobs import routes as jobs
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.machines import routes as machines
+from orchestrator_server.mail import Mailer
 from orchestrator_server.maintenance.loop import Maintenance
 from orchestrator_server.packages import editing as package_editing
 from orchestrator_server.packages import routes as packages
@@ -58,6 +65,7 @@ from sdk.contract.settings import Settings
 FEATURES = [
     health,
     access,
+    access_management,
     machines,
     robots,
     packages,
@@ -71,7 +79,6 @@ FEATURES = [
     queue_items,
 ]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
-FIRST_ADMIN = "admin"
 OTHERS_UPLOAD_SECONDS = 3600  # how long another server may be receiving a package
 
 log = structlog.get_logger(__name__)
@@ -125,12 +132,16 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[LOGS] = Logs(config.data / "logs", lambda: app[SETTINGS].jobs.log_limit_bytes)
         app[WAKEUPS] = Wakeups()
         await _create_first_admin(app, config)
+        app[THROTTLE] = Throttle(clock)
+        app[MAILER] = Mailer()
+        app[MAILER].start()
         app[MAINTENANCE] = Maintenance(database, app[WAKEUPS], app[SETTINGS])
         await app[MAINTENANCE].start()
         try:
             yield
         finally:
             await app[MAINTENANCE].stop()
+            await app[MAILER].stop()
             app[LOGS].close()
             app[PASSWORDS].close()
     finally:
@@ -148,11 +159,16 @@ async def _sweep_packages(store: PackageStore, database: Database) -> None:
 
 async def _create_first_admin(app: web.Application, config: Config) -> None:
     database = app[DATABASE]
-    if config.admin_password is None or await database.read(people.has_admin):
+    app[SETUP_TOKEN] = []
+    if config.admin_password is None:
+        token = await database.write(resets.begin_setup)
+        app[SETUP_TOKEN] += [token] if token else []
+        return
+    if await database.read(people.has_admin):
         return
     check_strength(config.admin_password)
     hashed = app[PASSWORDS].hash_now(config.admin_password)
-    await database.write(people.create_user, SYSTEM, FIRST_ADMIN, hashed, is_admin=True)
+    await database.write(people.create_user, SYSTEM, resets.FIRST_ADMIN, hashed, is_admin=True)
 
 
 def _apply(config: Config, settings: Settings) -> None:

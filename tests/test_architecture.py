@@ -12,10 +12,19 @@ from tests import guard_rails as rails
 ROOT = Path(__file__).parent.parent
 FILES = [f for top in rails.OURS for f in sorted((ROOT / top).rglob("*.py"))]
 SERVER = [f for f in FILES if "orchestrator_server" in f.parts]
-SIGN_IN_ONLY = {"/api/auth/logout", "/api/auth/me"}
+SIGN_IN_ONLY = {
+    "/api/access/tokens",
+    "/api/access/tokens/{token_id}",
+    "/api/auth/logout",
+    "/api/auth/me",
+    "/api/auth/password",
+}
 PUBLIC = {
     "/",
+    "/api/auth/forgot",
     "/api/auth/login",
+    "/api/auth/register",  # says no unless the settings allow it
+    "/api/auth/reset",  # asks for a token of its own
     "/api/health/live",
     "/api/health/ready",
     "/api/runner/register-robot",  # asks for the machine's key itself

@@ -25,6 +25,20 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     permissions: frozenset[str]  # "jobs:view", …
     token_id: int
     actor: Actor
+    via: str = "session"  # or "api", for an API token
+
+    def must_be_signed_in(self) -> None:
+        """Some things are for the person alone, not for a program that holds their token."""
+        if self.via != "session":
+            raise Forbidden("An API token cannot do this; sign in with your password.")
+
+    def must_hold(self, permissions: frozenset[str]) -> None:
+        """Nobody gives, or takes charge of, more than they have."""
+        if lacking := sorted(permissions - self.permissions):
+            raise Forbidden(
+                f"That would take the permission {lacking[0]}, which you do not have yourself.",
+                kind="cannot-grant-more-than-you-have",
+            )
 
     def must(self, permission: str) -> None:
         if permission not in self.permissions:

@@ -13,6 +13,7 @@ from orchestrator_server.errors import Invalid, Unavailable
 
 COST = 12
 MIN_CHARACTERS = 12
+MIN_DIFFERENT_CHARACTERS = 5
 MAX_CHARACTERS = 1024
 THREADS = 2  # a hash takes a quarter of a second; requests must not wait for sign-ins
 QUEUE = 20
@@ -51,6 +52,11 @@ class Passwords:
             self._waiting -= 1
         return right and hashed is not None
 
+    async def hash(self, password: str) -> str:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, self.hash_now, password
+        )
+
     def close(self) -> None:
         self._threads.shutdown()
 
@@ -62,9 +68,20 @@ class Passwords:
         return base64.b64encode(hmac.digest(self._pepper, text, hashlib.sha256))
 
 
-def check_strength(password: str) -> None:
-    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+def check_strength(
+    password: str,
+    *,
+    minimum: int = MIN_CHARACTERS,
+    username: str = "",
+    pointer: str = "#/password",
+) -> None:
+    """Raise Invalid for a password that is too easy to guess, or too long to be one."""
+    if not minimum <= len(password) <= MAX_CHARACTERS:
+        raise Invalid(f"A password has {minimum} to {MAX_CHARACTERS} characters.", pointer=pointer)
+    if len(set(password)) < MIN_DIFFERENT_CHARACTERS:
         raise Invalid(
-            f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters.",
-            pointer="#/password",
+            f"A password has at least {MIN_DIFFERENT_CHARACTERS} different characters.",
+            pointer=pointer,
         )
+    if username and password.casefold() == username.casefold():
+        raise Invalid("A password is not the user name.", pointer=pointer)

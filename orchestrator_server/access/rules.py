@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sdk.contract.access import Artifact, Operation, Permissions
+from sdk.contract.access import Artifact, Operation, Permissions, RolePermission
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -52,6 +52,18 @@ BUILT_IN: dict[str, dict[Artifact, set[Operation]]] = {
     },
     "Read Only": _VIEW_ALL,
 }
+
+
+def as_grant(given: RolePermission) -> Grant:
+    """As it is stored: whoever may change a thing may see it."""
+    changes = given.can_create or given.can_edit or given.can_delete
+    return Grant(
+        artifact=given.artifact,
+        can_view=given.can_view or changes,
+        can_create=given.can_create,
+        can_edit=given.can_edit,
+        can_delete=given.can_delete,
+    )
 
 
 def granted(grants: Iterable[Grant], *, is_admin: bool) -> frozenset[str]:

@@ -1,18 +1,20 @@
 """The verbs of people: be created, sign in and out, be known by a token."""
 
 import re
+from datetime import datetime, timedelta
 
 import msgspec
 
 from orchestrator_server import names
 from orchestrator_server.access import rules, secrets
 from orchestrator_server.access.callers import Actor, Person
-from orchestrator_server.access.tokens import Claims, expires_at
+from orchestrator_server.access.tokens import Claims
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
+from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Invalid, Unauthenticated
-from sdk.contract.access import Me, Operation, RoleName, User
+from sdk.contract.access import Me, Operation, RoleName, User, UserKind
 from sdk.contract.audit import ActorType
 
 sql = queries.load(__package__)
@@ -56,27 +58,25 @@ def create_user(
     tx: Transaction,
     actor: Actor,
     username: str,
-    password_hash: str,
+    password_hash: str | None,
     *,
     is_admin: bool,
     roles: list[str] | None = None,
+    kind: UserKind = UserKind.PERSON,
+    email: str | None = None,
+    full_name: str | None = None,
 ) -> User:
-    if not _USERNAME.fullmatch(username):
-        raise Invalid(
-            "A user name has 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.",
-            pointer="#/username",
-        )
+    must_be_free(tx, username)
     username_key = names.key(username)
-    if tx.maybe(sql.user_by_name, Known, username_key=username_key):
-        raise AlreadyExists(f"There is a user {username} already.")
     user = tx.one(
         sql.insert_user,
         User,
         missing="The user was not stored.",
         username=username,
         username_key=username_key,
-        email=None,
-        full_name=None,
+        kind=kind,
+        email=email,
+        full_name=full_name,
         password_hash=password_hash,
         is_admin=is_admin,
     )
@@ -84,6 +84,16 @@ def create_user(
         tx.run(sql.give_role, user_id=user.id, name_key=names.key(role))
     audit.record(tx, actor, "user.created", after=user, name=username)
     return user
+
+
+def must_be_free(tx: Transaction, username: str) -> None:
+    if not _USERNAME.fullmatch(username):
+        raise Invalid(
+            "A user name has 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.",
+            pointer="#/username",
+        )
+    if tx.maybe(sql.user_by_name, Known, username_key=names.key(username)):
+        raise AlreadyExists(f"There is a user {username} already.")
 
 
 def has_admin(tx: Transaction) -> bool:
@@ -94,17 +104,36 @@ def find(tx: Transaction, username: str) -> Known | None:
     return tx.maybe(sql.user_by_name, Known, username_key=names.key(username))
 
 
-def sign_in(tx: Transaction, actor: Actor, user_id: int) -> secrets.Secret:
+def sign_in(tx: Transaction, actor: Actor, user_id: int, minutes: int) -> secrets.Secret:
     """Remember a sign-in; the secret goes into the token that proves it."""
-    token = secrets.new("ses")
+    token = keep_token(tx, "session", user_id, tx.now + timedelta(minutes=minutes))
+    audit.record(tx, actor, "session.login", entity_id=user_id, name=actor.name)
+    return token
+
+
+def keep_token(
+    tx: Transaction,
+    kind: str,
+    user_id: int,
+    until: datetime | None,
+    *,
+    name: str | None = None,
+    scopes: list[str] | None = None,
+    created_by: str | None = None,
+) -> secrets.Secret:
+    """A new secret of this kind, of which the hash is kept."""
+    token = secrets.new({"session": "ses", "reset": "rst"}.get(kind, kind))
     tx.run(
         sql.insert_token,
         user_id=user_id,
-        kind="session",
+        kind=kind,
+        name=name,
         token_hash=token.hash,
-        expires_at=expires_at(tx.now),
+        hint=token.hint,
+        scopes=Json(scopes),
+        created_by=created_by,
+        expires_at=until,
     )
-    audit.record(tx, actor, "session.login", entity_id=user_id, name=actor.name)
     return token
 
 
@@ -127,16 +156,20 @@ def person(tx: Transaction, claims: Claims, origin: Actor) -> Person:
     )
     if found is None:
         raise Unauthenticated("Your sign-in is not valid or has ended; sign in again.")
-    grants = [] if found.is_admin else tx.all(sql.grants_of_user, rules.Grant, user_id=found.id)
     return Person(
         id=found.id,
         username=found.username,
-        permissions=rules.granted(grants, is_admin=found.is_admin),
+        permissions=permissions_of(tx, found.id, is_admin=found.is_admin),
         token_id=found.token_id,
         actor=msgspec.structs.replace(
             origin, type=ActorType.USER, name=found.username, user_id=found.id
         ),
     )
+
+
+def permissions_of(tx: Transaction, user_id: int, *, is_admin: bool) -> frozenset[str]:
+    grants = [] if is_admin else tx.all(sql.grants_of_user, rules.Grant, user_id=user_id)
+    return rules.granted(grants, is_admin=is_admin)
 
 
 def me(tx: Transaction, person: Person) -> Me:

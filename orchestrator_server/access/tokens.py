@@ -6,7 +6,7 @@ accepts a text as `exp`, a list as `aud` and an empty `sub`; `_claims` does not.
 
 import hmac
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import jwt
@@ -19,7 +19,7 @@ ALGORITHM = "HS256"
 ISSUER = "runwright"
 AUDIENCE = "rw:user"
 TYPE = "rw-user+jwt"
-ACCESS_SECONDS = 8 * 3600
+MAX_SECONDS = 24 * 3600  # a token that says it lives longer is not ours
 LEEWAY_SECONDS = 30
 MAX_CHARACTERS = 4096
 
@@ -48,7 +48,7 @@ class JobClaims(NamedTuple):
     attempt: int
 
 
-def sign(keys: Keys, user_id: int, token: str, now: datetime) -> str:
+def sign(keys: Keys, user_id: int, token: str, now: datetime, seconds: int) -> str:
     issued = int(now.timestamp())
     claims = {
         "iss": ISSUER,
@@ -56,7 +56,7 @@ def sign(keys: Keys, user_id: int, token: str, now: datetime) -> str:
         "sub": str(user_id),
         "iat": issued,
         "nbf": issued,
-        "exp": issued + ACCESS_SECONDS,
+        "exp": issued + seconds,
         "jti": token,
     }
     return jwt.encode(claims, keys.signing, ALGORITHM, {"kid": keys.signing_id, "typ": TYPE})
@@ -75,10 +75,6 @@ def verify(keys: Keys, text: str, now: datetime) -> Claims:
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise Unauthenticated(_REFUSED) from error
     return _claims(payload, now)
-
-
-def expires_at(now: datetime) -> datetime:
-    return now + timedelta(seconds=ACCESS_SECONDS)
 
 
 def job_token(keys: Keys, job_id: int, attempt: int) -> str:
@@ -109,7 +105,7 @@ def _claims(payload: dict[str, Any], now: datetime) -> Claims:
         and re.fullmatch("[1-9][0-9]{0,17}", user_id, re.ASCII)
         and isinstance(token, str)
         and max(issued, not_before) <= at + LEEWAY_SECONDS
-        and at < expires <= issued + ACCESS_SECONDS
+        and at < expires <= issued + MAX_SECONDS
     )
     if not sound:
         raise Unauthenticated(_REFUSED)

@@ -14,7 +14,7 @@ from orchestrator_server.access import service as people
 from orchestrator_server.app import create_app
 from orchestrator_server.cli import options
 from orchestrator_server.config import LOOPBACK, Config
-from orchestrator_server.http.keys import DATABASE
+from orchestrator_server.http.keys import DATABASE, SETUP_TOKEN
 from orchestrator_server.http.protocol import Runner
 
 SHUTDOWN_SECONDS = 10.0
@@ -85,7 +85,19 @@ async def serve(config: Config) -> None:
 async def _announce(app: web.Application, config: Config, runner: Runner) -> None:
     port = runner.addresses[0][1]
     log.info("ready", url=f"http://{config.host}:{port}", data=str(config.data))
-    if not await app[DATABASE].read(people.has_admin):
+    for token in app[SETUP_TOKEN]:
+        _show_setup(f"http://{config.host}:{port}", token)
+    if not app[SETUP_TOKEN] and not await app[DATABASE].read(people.has_admin):
         log.warning("there is no administrator yet; run: orchestrator user create NAME --admin")
     if config.host not in LOOPBACK:
         log.warning("passwords and tokens cross the network readable; put TLS in front of this")
+
+
+def _show_setup(url: str, token: str) -> None:
+    """On the terminal and nowhere else: what is logged may be kept, and this is a credential."""
+    click.echo(
+        "There is no administrator yet. Set the password of the user `admin` within 30 minutes:\n\n"
+        f"  curl {url}/api/auth/reset --json \\\n"
+        f'    \'{{"token": "{token}", "new_password": "…"}}\'\n',
+        err=True,
+    )

@@ -5,8 +5,8 @@ from enum import Enum
 
 from aiohttp import web
 
+from orchestrator_server.access import api_tokens, tokens
 from orchestrator_server.access import service as access
-from orchestrator_server.access import tokens
 from orchestrator_server.access.callers import Actor, Caller, JobCaller
 from orchestrator_server.errors import Malformed, Unauthenticated
 from orchestrator_server.http.keys import CLOCK, DATABASE, KEYS
@@ -52,6 +52,8 @@ async def identify(request: web.Request, door: Door) -> Caller | None:
         claims = tokens.read_job_token(request.app[KEYS], token)
         actor = Actor(type=ActorType.JOB, name=f"job {claims.job_id}")
         return JobCaller(id=claims.job_id, attempt=claims.attempt, actor=actor)
+    if token.startswith(api_tokens.PREFIX):
+        return await _program(request, token)
     now = request.app[CLOCK]()
     claims_of_person = tokens.verify(request.app[KEYS], token, now)
     return await request.app[DATABASE].read(access.person, claims_of_person, origin(request))
@@ -75,6 +77,14 @@ async def _robot(request: web.Request) -> Caller:
     if is_first_use:
         await database.write(robots.forget_previous_token, robot.id)
     return robot
+
+
+async def _program(request: web.Request, token: str) -> Caller:
+    database = request.app[DATABASE]
+    person, is_worth_noting = await database.read(api_tokens.person, token, origin(request))
+    if is_worth_noting:
+        await database.write(api_tokens.note_use, person.token_id)
+    return person
 
 
 def _bearer(request: web.Request) -> str:

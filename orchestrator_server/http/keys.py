@@ -8,10 +8,12 @@ from aiohttp import web
 
 from orchestrator_server.access.callers import Caller
 from orchestrator_server.access.passwords import Passwords
+from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.keys import Keys
+from orchestrator_server.mail import Mailer
 from orchestrator_server.maintenance.loop import Maintenance
 from orchestrator_server.packages.storage import PackageStore
 from orchestrator_server.robots import presence
@@ -26,12 +28,15 @@ DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 HOSTS: web.AppKey[frozenset[str] | None] = web.AppKey("hosts", frozenset)
 KEYS = web.AppKey("keys", Keys)
 LOGS = web.AppKey("logs", Logs)
+MAILER = web.AppKey("mailer", Mailer)
 MAINTENANCE = web.AppKey("maintenance", Maintenance)
 OPENAPI = web.AppKey("openapi", bytes)
 PACKAGES = web.AppKey("packages", PackageStore)
 PASSWORDS = web.AppKey("passwords", Passwords)
 SEALER = web.AppKey("sealer", Sealer)
+SETUP_TOKEN = web.AppKey("setup_token", list)
 SETTINGS = web.AppKey("settings", CurrentSettings)
+THROTTLE = web.AppKey("throttle", Throttle)
 WAKEUPS = web.AppKey("wakeups", Wakeups)
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", object)  # type: ignore[arg-type]

@@ -106,7 +106,7 @@ def put(
     return _route("PUT", path, handler, may=may, **said)
 
 
-def delete(path: str, handler: Callable[..., Awaitable[Any]], *, may: str) -> Route:
+def delete(path: str, handler: Callable[..., Awaitable[Any]], *, may: str | None) -> Route:
     return _route("DELETE", path, handler, may=may, status=204)
 
 

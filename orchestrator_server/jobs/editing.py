@@ -14,7 +14,7 @@ from orchestrator_server.etags import Expected
 from orchestrator_server.jobs import lifecycle, service
 from orchestrator_server.jobs.service import Id, Target, sql
 from orchestrator_server.robots import service as robots
-from sdk.contract.jobs import Job, JobStatus, JobUpdate, Reason, Source
+from sdk.contract.jobs import Job, JobStatus, JobUpdate, Reason
 
 
 class _Pinned(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ def retry(tx: Transaction, person: Person, job_id: int) -> Target:
         Id,
         missing="The job was not stored.",
         **values | {"labels": Json(pinned.labels), "parameters": Json(pinned.parameters)},
-        source=Source.API,
+        source=service.source_of(person),
         not_before=None,
         created_by=person.username,
     )

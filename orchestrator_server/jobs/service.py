@@ -62,7 +62,7 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
         wanted_machine_id=wanted.machine_id,
         labels=Json(process.labels if wanted.labels is None else wanted.labels),
         parameters=Json(given),
-        source=Source.API,
+        source=source_of(person),
         priority=process.priority if wanted.priority is None else wanted.priority,
         max_attempts=wanted.max_attempts or process.max_attempts,
         timeout_seconds=timeout_seconds or settings.default_timeout_seconds or None,
@@ -72,6 +72,10 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
     job = get(tx, created.id)
     audit.record(tx, person.actor, "job.created", after=job, name=display(job))
     return Target(job, wanted.robot_id)
+
+
+def source_of(person: Person) -> Source:
+    return Source.MANUAL if person.via == "session" else Source.API
 
 
 def get(tx: Transaction, job_id: int) -> Job:

@@ -1,0 +1,222 @@
+"""Passwords: how they are set, forgotten and guessed at."""
+
+import asyncio
+import re
+
+import pytest
+
+from orchestrator_server.http.keys import MAILER, SETUP_TOKEN
+from tests.conftest import serving
+from tests.server.access.test_management import make_user
+from tests.support.world import ADMIN_PASSWORD, api_at
+
+NEW = "another long password"
+
+
+async def login(api, username="admin", password=ADMIN_PASSWORD, **headers):
+    form = {"username": username, "password": password}
+    return await api.ask("POST", "/api/auth/login", data=form, headers=headers)
+
+
+async def settings(admin, group, **keys):
+    return await admin.ask("PUT", f"/api/settings/{group}", status=200, json=keys)
+
+
+async def test_nobody_registers_unless_the_settings_say_so(admin, api):
+    wanted = {"username": "eve", "password": NEW}
+    refused = await api.post("/api/auth/register", 403, **wanted)
+    assert refused["type"] == "/problems/registration-disabled"
+    await settings(admin, "security", registration_enabled=True)
+    for more in ({"is_admin": True}, {"role_ids": [1]}, {"roles": ["Administrator"]}):
+        await api.post("/api/auth/register", 422, **wanted, **more)
+    user = await api.post("/api/auth/register", 201, **wanted)
+    assert user["is_admin"] is False
+    eve = await api.sign_in("eve", NEW)
+    assert not any((await eve.get("/api/auth/me"))["permissions"]["flat"].values())
+    await api.post("/api/auth/register", 409, **wanted)
+
+
+async def test_the_length_of_a_password_is_a_setting(admin):
+    await settings(admin, "security", password_min_length=30)
+    await make_user(admin, "ada", 422)
+    await make_user(admin, "ada", password="a much longer password than before")
+
+
+async def test_a_sign_in_lasts_as_long_as_is_set(admin, api, clock):
+    await settings(admin, "security", access_token_minutes=5)
+    assert (await login(api)).body["expires_in"] == 300
+    later = await api.sign_in()
+    clock.advance(minutes=5)
+    assert (await later.ask("GET", "/api/auth/me")).status == 401
+
+
+async def test_changing_ones_password_ends_ones_other_sign_ins(admin, api):
+    other = await api.sign_in()
+    wrong = {"current_password": "not this one", "new_password": NEW}
+    await admin.post("/api/auth/password", 403, **wrong)
+    right = {"current_password": ADMIN_PASSWORD}
+    await admin.post("/api/auth/password", 422, **right, new_password="admin")
+    await admin.post("/api/auth/password", 204, **right, new_password=NEW)
+    assert (await admin.ask("GET", "/api/auth/me")).status == 200
+    assert (await other.ask("GET", "/api/auth/me")).status == 401
+    assert (await login(api)).status == 401
+    assert (await login(api, password=NEW)).status == 200
+
+
+async def test_a_reset_token_works_once_and_for_half_an_hour(admin, api, clock):
+    user = await make_user(admin, "ada")
+    ada = await api.sign_in("ada")
+    path = f"/api/access/users/{user['id']}/reset"
+    first, second = await admin.post(path, 201), await admin.post(path, 201)
+    bad = [first["token"], second["token"][:-1] + "x", "", "rw_rst_x", "x" * 200]
+    answers = [await api.post("/api/auth/reset", token=token, new_password=NEW) for token in bad]
+    assert {(a.status, a.body["detail"]) for a in answers} == {(422, answers[0].body["detail"])}
+    weak = await api.post("/api/auth/reset", 422, token=second["token"], new_password="short")
+    assert weak["errors"][0]["pointer"] == "#/new_password"
+    await api.post("/api/auth/reset", 204, token=second["token"], new_password=NEW)
+    await api.post("/api/auth/reset", 422, token=second["token"], new_password=NEW)
+    assert (await ada.ask("GET", "/api/auth/me")).status == 401
+    assert (await login(api, "ada", NEW)).status == 200
+    late = await admin.post(path, 201)
+    clock.advance(minutes=31)
+    await api.post("/api/auth/reset", 422, token=late["token"], new_password=NEW)
+    trail = str((await admin.get("/api/audit?page_size=200"))["items"])
+    assert "password.reset" in trail
+    assert late["token"] not in trail
+
+
+class Postbox:
+    """A mail server for a test: says yes to everything, keeps what it is given."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def serve(self, reader, writer):
+        writer.write(b"220 here\r\n")
+        body = None
+        while line := await reader.readline():
+            if body is not None:
+                if line == b".\r\n":
+                    self.mails.append(b"".join(body).decode())
+                    body = None
+                    writer.write(b"250 ok\r\n")
+                else:
+                    body.append(line)
+                continue
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                body = []
+                writer.write(b"354 go on\r\n")
+            elif verb == b"QUIT":
+                writer.write(b"221 bye\r\n")
+                break
+            else:
+                writer.write(b"250 ok\r\n")
+        writer.close()
+
+
+@pytest.fixture
+async def postbox():
+    box = Postbox()
+    server = await asyncio.start_server(box.serve, "127.0.0.1", 0)
+    box.port = server.sockets[0].getsockname()[1]
+    yield box
+    server.close()
+
+
+async def test_whoever_forgot_a_password_gets_a_token_by_mail(admin, api, server, postbox):
+    await make_user(admin, "ada", email="ada@example.com")
+    await make_user(admin, "bob")
+    address = {"host": "127.0.0.1", "port": postbox.port, "tls": "none"}
+    await settings(admin, "email", enabled=True, from_address="rw@example.com", **address)
+    await settings(admin, "general", public_url="https://robots.example.com", instance_name="Mill")
+    asked = [{"username": "ada"}, {"username": "bob"}, {"email": "ADA@example.com"},
+             {"username": "nobody"}, {"email": "x\r\nBcc: eve@example.com"}, {}]  # fmt: skip
+    answers = [await api.post("/api/auth/forgot", **who) for who in asked]
+    assert {(a.status, str(a.body)) for a in answers} == {(202, "{'status': 'accepted'}")}
+    await server[MAILER].finish()
+    assert (await login(api, "ada")).status == 200  # nothing has changed by itself
+    assert len(postbox.mails) == 2
+    for mail in postbox.mails:
+        assert "To: ada@example.com" in mail
+        assert "https://robots.example.com/api/auth/reset" in mail
+        assert "Subject: Mill" in mail
+    tokens = [re.search(r"rw_rst_\w+", mail)[0] for mail in postbox.mails]
+    await api.post("/api/auth/reset", 422, token=tokens[0], new_password=NEW)
+    await api.post("/api/auth/reset", 204, token=tokens[1], new_password=NEW)
+    assert (await login(api, "ada", NEW)).status == 200
+    assert tokens[1] not in str(await admin.get("/api/audit"))
+
+
+async def test_no_mail_is_sent_while_email_is_off(admin, api, server, postbox):
+    await make_user(admin, "ada", email="ada@example.com")
+    await settings(admin, "email", host="127.0.0.1", port=postbox.port, tls="none")
+    await api.post("/api/auth/forgot", 202, username="ada")
+    await server[MAILER].finish()
+    assert postbox.mails == []
+
+
+async def test_guessing_locks_the_guesser_out_and_nobody_else(admin, api, server, clock):
+    await settings(admin, "security", max_failed_logins=3, lockout_minutes=10)
+    for _ in range(3):
+        assert (await login(api, password="a wrong password")).status == 401
+    locked, unknown = await login(api), await login(api, "nobody")
+    assert locked.status == unknown.status == 401
+    assert locked.body["detail"] == unknown.body["detail"]
+    from orchestrator_server.http.keys import SETTINGS, THROTTLE
+
+    security = server[SETTINGS].security
+    assert server[THROTTLE].is_locked("admin", "127.0.0.1", security)
+    assert not server[THROTTLE].is_locked("admin", "10.0.0.9", security)
+    assert (await admin.ask("GET", "/api/auth/me")).status == 200
+    clock.advance(minutes=10, seconds=1)
+    assert (await login(api)).status == 200
+
+
+async def test_an_address_that_is_often_wrong_is_told_to_wait(api, clock):
+    statuses = [(await login(api, f"user{n}", "wrong password")).status for n in range(22)]
+    assert statuses == [401] * 20 + [429] * 2
+    answer = await login(api)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "60")
+    assert (await api.post("/api/auth/forgot", username="x")).status == 429
+    clock.advance(minutes=1, seconds=1)
+    assert (await login(api)).status == 200
+
+
+def test_a_known_address_goes_on_while_the_account_is_guessed_at(clock):
+    from orchestrator_server.access import throttle
+    from sdk.contract.settings import SecuritySettings
+
+    made, security = throttle.Throttle(clock), SecuritySettings()
+    made.succeeded("ada", "home")
+    for n in range(throttle.FAILURES_PER_HOUR):
+        made.failed("ada", f"10.0.0.{n}")
+    assert made.is_locked("ada", "somewhere", security)
+    assert not made.is_locked("ada", "home", security)
+    clock.advance(hours=1, seconds=1)
+    assert not made.is_locked("ada", "somewhere", security)
+    for n in range(3 * throttle.ENTRIES):
+        made.failed(f"user{n}", "x")
+    assert len(made._failures) == throttle.ENTRIES
+
+
+async def test_the_first_administrator_sets_a_password_with_a_token(config, clock, monkeypatch):
+    import msgspec
+
+    from orchestrator_server import app as server_app
+    from tests.conftest import _fast_passwords
+
+    monkeypatch.setattr(server_app, "Passwords", _fast_passwords)
+    without = msgspec.structs.replace(config, admin_password=None)
+    async with serving(server_app.create_app(without, clock)) as server:
+        [old] = server[SETUP_TOKEN]
+    async with (
+        serving(server_app.create_app(without, clock)) as server,
+        api_at(server["url"]) as api,
+    ):
+        [token] = server[SETUP_TOKEN]
+        await api.post("/api/auth/reset", 422, token=old, new_password=NEW)
+        await api.post("/api/auth/reset", 204, token=token, new_password=NEW)
+        assert (await (await api.sign_in("admin", NEW)).get("/api/auth/me"))["user"]["is_admin"]
+    async with serving(server_app.create_app(without, clock)) as server:
+        assert server[SETUP_TOKEN] == []
