@@ -10,6 +10,7 @@ COMMANDS = {
     "serve": "orchestrator_server.cli.serve",
     "migrate": "orchestrator_server.cli.migrate",
     "user": "orchestrator_server.cli.user",
+    "audit": "orchestrator_server.cli.audit",
     "keys": "orchestrator_server.cli.keys",
     "demo": "orchestrator_server.demo.command",
 }

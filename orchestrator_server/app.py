@@ -135,7 +135,7 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[THROTTLE] = Throttle(clock)
         app[MAILER] = Mailer()
         app[MAILER].start()
-        app[MAINTENANCE] = Maintenance(database, app[WAKEUPS], app[SETTINGS])
+        app[MAINTENANCE] = Maintenance(database, app[WAKEUPS], app[SETTINGS], app[LOGS], app[KEYS])
         await app[MAINTENANCE].start()
         try:
             yield

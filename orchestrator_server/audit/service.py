@@ -1,5 +1,6 @@
 """Who did what, written in the same transaction as the deed."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from orchestrator_server.access.callers import Actor
 from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import Invalid
 from sdk.contract.audit import ActionType, AuditDetails, AuditEvent, AuditPage, AuditQuery
 
 sql = queries.load(__package__)
@@ -70,17 +72,41 @@ def record(
 
 
 def list_events(tx: Transaction, wanted: AuditQuery) -> AuditPage:
-    filters = {
-        "entity_type": wanted.entity_type,
-        "entity_id": wanted.entity_id,
-        "action_type": wanted.action_type,
-        "username": wanted.username,
-        "pattern": names.pattern(wanted.search),
-    }
+    filters = _filters(wanted)
     offset = (wanted.page - 1) * wanted.page_size
     items = tx.all(sql.list, AuditEvent, limit=wanted.page_size, offset=offset, **filters)
     [count] = tx.all(sql.count, _Total, **filters)
     return AuditPage(items=items, total=count.total, page=wanted.page, page_size=wanted.page_size)
+
+
+def _filters(wanted: AuditQuery) -> dict[str, Any]:
+    """Each under its own name, whichever of its names was used."""
+    is_type = wanted.action in set(ActionType)
+    from_time = _utc(wanted.from_time or wanted.from_)
+    to_time = _utc(wanted.to_time or wanted.to)
+    if from_time and to_time and from_time > to_time:
+        raise Invalid("The time to begin with is after the time to end with.", pointer="#/to_time")
+    return {
+        "from_time": from_time,
+        "to_time": to_time,
+        "entity_type": wanted.entity_type,
+        "entity_id": wanted.entity_id,
+        "action": None if is_type else wanted.action,
+        "action_type": wanted.action_type or (wanted.action if is_type else None),
+        "user_id": wanted.user_id,
+        "username": wanted.username or wanted.user,
+        "pattern": names.pattern(wanted.search or wanted.q),
+    }
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    """A time without a zone is UTC."""
+    if time is None:
+        return None
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError as error:
+        raise Invalid("That time is beyond what a calendar holds.") from error
 
 
 def of_entity(tx: Transaction, entity_type: str, entity_id: int) -> list[AuditDetails]:

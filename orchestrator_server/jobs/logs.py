@@ -61,6 +61,11 @@ class Logs:
         """At most READ_BYTES from `offset` on; empty at the end."""
         return await asyncio.to_thread(self._read, job_id, attempt, offset)
 
+    async def remove(self, job_id: int, attempts: int) -> None:
+        """Delete the logs of a job's attempts, 1 to `attempts`."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._remove, job_id, attempts)
+
     def close(self) -> None:
         self._thread.shutdown()
 
@@ -81,6 +86,10 @@ class Logs:
                 return LogAnswer(next_offset=end, truncated=True)
             file.write(chunk[length - offset :])
             return LogAnswer(next_offset=max(length, end))
+
+    def _remove(self, job_id: int, attempts: int) -> None:
+        for attempt in range(1, attempts + 1):
+            self._file(job_id, attempt).unlink(missing_ok=True)
 
     def _read(self, job_id: int, attempt: int, offset: int) -> bytes:
         try:

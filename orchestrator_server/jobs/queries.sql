@@ -243,3 +243,21 @@ SELECT r.id, r.name, r.machine_id, r.labels, r.is_paused,
        (SELECT j.id FROM jobs AS j WHERE j.robot_id = r.id AND j.status = 'running') AS busy_with
 FROM robots AS r
 WHERE r.deleted_at IS NULL ORDER BY r.id LIMIT :limit;
+
+-- name: ended_before
+SELECT id, attempt FROM jobs
+WHERE finished_at IS NOT NULL AND finished_at < :before ORDER BY finished_at LIMIT :limit;
+
+-- name: ended_between
+SELECT id, attempt FROM jobs
+WHERE finished_at IS NOT NULL AND finished_at >= :after AND finished_at < :before
+ORDER BY finished_at LIMIT :limit;
+
+-- name: forget_items_of
+UPDATE queue_items SET job_id = NULL WHERE job_id = :id;
+
+-- name: forget_attempts
+DELETE FROM attempts WHERE job_id = :id;
+
+-- name: forget_job
+DELETE FROM jobs WHERE id = :id;

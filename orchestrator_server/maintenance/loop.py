@@ -5,17 +5,21 @@ from contextlib import suppress
 
 import structlog
 
+from orchestrator_server.audit import chain
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
-from orchestrator_server.maintenance import lost_items, lost_robots
+from orchestrator_server.jobs.logs import Logs
+from orchestrator_server.keys import Keys
+from orchestrator_server.maintenance import lost_items, lost_robots, old_things
 from orchestrator_server.settings.current import CurrentSettings
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 TICK_SECONDS = 5.0
+CLEAN_UP_SECONDS = 60.0
 
 
 class Maintenance:
@@ -24,11 +28,15 @@ class Maintenance:
         database: Database,
         wakeups: Wakeups,
         settings: CurrentSettings,
+        logs: Logs,
+        keys: Keys,
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._settings = settings
+        self._logs = logs
+        self._keys = keys
         self._tick_seconds = tick_seconds
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -43,6 +51,7 @@ class Maintenance:
         self._tasks = [
             asyncio.create_task(self._watch(), name="watchdog"),
             asyncio.create_task(self._look(), name="look for waiting jobs"),
+            asyncio.create_task(self._clean_up(), name="delete what is old"),
         ]
 
     async def stop(self) -> None:
@@ -83,10 +92,27 @@ class Maintenance:
         except Unavailable as error:
             log.warning("settings could not be read; the last ones hold", why=str(error))
 
+    async def _link_events(self) -> None:
+        try:
+            while await self._database.write(chain.link, self._keys) == chain.BATCH:
+                pass
+        except Unavailable as error:
+            log.warning("audit events could not be linked yet", why=str(error))
+
+    async def _clean_up(self) -> None:
+        """A few old things at a time, so that nothing waits for it."""
+        while True:
+            await asyncio.sleep(CLEAN_UP_SECONDS)
+            try:
+                await old_things.run_once(self._database, self._settings, self._logs, self._keys)
+            except Unavailable as error:
+                log.warning("old things could not be deleted yet", why=str(error))
+
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self._refresh_settings()
+            await self._link_events()
             if self._wakeups.count:
                 try:
                     count = await self._database.read(attempts.waiting, self._wakeups.count)

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from sdk.contract.base import Id, Name, Query, Resource, Search
 
@@ -26,11 +26,21 @@ class ActionType(StrEnum):
 
 
 class AuditQuery(Query, frozen=True, kw_only=True):
+    """`from`, `to`, `user` and `q` are earlier names of what stands before them."""
+
+    from_time: datetime | None = None
+    from_: datetime | None = field(default=None, name="from")
+    to_time: datetime | None = None
+    to: datetime | None = None
+    username: Name | None = None
+    user: Name | None = None
+    user_id: Id | None = None
+    action: Name | None = None  # in full, "job.canceled", or one of the types
+    action_type: ActionType | None = None
     entity_type: Name | None = None
     entity_id: Id | None = None
-    action_type: ActionType | None = None
-    username: Name | None = None
     search: Search | None = None
+    q: Search | None = None
     page: Annotated[int, Meta(ge=1, le=10_000_000)] = 1
     page_size: Annotated[int, Meta(ge=1, le=200)] = 50
 

@@ -1,8 +1,12 @@
 """Settings: what may be set, what is refused, and that each has an effect."""
 
-import pytest
+import json
 
-from orchestrator_server.http.keys import DATABASE, SETTINGS
+import pytest
+import structlog
+
+from orchestrator_server.http.keys import DATABASE, KEYS, LOGS, SETTINGS
+from orchestrator_server.maintenance import old_things
 from orchestrator_server.settings import service
 from sdk.contract.settings import Settings
 
@@ -110,3 +114,54 @@ async def test_a_log_ends_at_the_limit_that_is_set(admin):
     )
     assert answer["truncated"] is True
     assert b"truncated at 1,024 bytes" in await admin.get(f"/api/jobs/{job['id']}/logs")
+
+
+async def clean_up(server):
+    await old_things.run_once(server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS])
+
+
+async def an_ended_job(admin):
+    job = await admin.make_job(await admin.make_process())
+    robot = await admin.make_robot()
+    await robot.post("/api/runner/next-job", 200)
+    said = {"status": "completed", "logs": "done"}
+    await robot.post(f"/api/runner/jobs/{job['id']}/update", 200, **said)
+    return job
+
+
+async def test_jobs_are_kept_as_long_as_is_set(admin, server, clock):
+    job = await an_ended_job(admin)
+    await clean_up(server)  # 0 days: for ever
+    await change(admin, "jobs", retention_days=30)
+    clock.advance(days=29)
+    await clean_up(server)
+    admin = await admin.sign_in()
+    assert await admin.get(f"/api/jobs/{job['id']}")
+    clock.advance(days=2)
+    await clean_up(server)
+    admin = await admin.sign_in()
+    assert (await admin.ask("GET", f"/api/jobs/{job['id']}")).status == 404
+    assert await server[LOGS].read(job["id"], 1, 0) == b""
+
+
+async def test_logs_are_kept_as_long_as_is_set(admin, server, clock):
+    job = await an_ended_job(admin)
+    await change(admin, "logging", job_log_retention_days=7)
+    clock.advance(days=6)
+    await clean_up(server)
+    assert await server[LOGS].read(job["id"], 1, 0) == b"done"
+    clock.advance(days=2)
+    await clean_up(server)
+    assert await server[LOGS].read(job["id"], 1, 0) == b""
+    admin = await admin.sign_in()
+    assert (await admin.get(f"/api/jobs/{job['id']}"))["status"] == "completed"
+
+
+async def test_level_and_format_of_the_log_follow_the_settings(admin, server, capfd):
+    await change(admin, "logging", level="WARNING", format="json")
+    structlog.get_logger("orchestrator_server.test").info("too quiet")
+    structlog.get_logger("orchestrator_server.test").warning("heard", why="because")
+    written = capfd.readouterr().err
+    assert "too quiet" not in written
+    assert json.loads(written.splitlines()[-1])["event"] == "heard"
+    await change(admin, "logging", level="INFO", format="console")

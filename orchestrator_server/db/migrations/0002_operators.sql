@@ -72,3 +72,5 @@ CREATE INDEX audit_events_by_user_id ON audit_events (actor_user_id, id);
 
 -- Whom a sign-in token may speak for, and for how much of what its user may.
 ALTER TABLE tokens ADD COLUMN created_by TEXT;
+
+CREATE INDEX queue_items_by_job ON queue_items (job_id);
