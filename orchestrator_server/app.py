@@ -18,11 +18,12 @@ from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.assets import routes as assets
 from orchestrator_server.audit import routes as audit
 from orchestrator_server.config import Config
+from orchestrator_server.dashboard import routes as dashboard
 from orchestrator_server.db.migrate import migrate
 from orchestrator_server.db.open import open_database
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
-from orchestrator_server.http import health, openapi
+from orchestrator_server.http import docs, health, openapi
 from orchestrator_server.http.keys import (
     CLOCK,
     DATA_FOLDER,
@@ -32,6 +33,7 @@ from orchestrator_server.http.keys import (
     LOGS,
     MAILER,
     MAINTENANCE,
+    METRICS,
     OPENAPI,
     PACKAGES,
     PASSWORDS,
@@ -41,6 +43,7 @@ from orchestrator_server.http.keys import (
     THROTTLE,
     WAKEUPS,
 )
+from orchestrator_server.http.metrics import Metrics
 from orchestrator_server.http.middleware import add_headers, check_host, observe
 from orchestrator_server.http.problems import problems
 from orchestrator_server.http.routes import Route, mount
@@ -77,6 +80,8 @@ FEATURES = [
     settings,
     queues,
     queue_items,
+    dashboard,
+    docs,
 ]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
 OTHERS_UPLOAD_SECONDS = 3600  # how long another server may be receiving a package
@@ -92,6 +97,7 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[CLOCK] = clock
     app[DATA_FOLDER] = config.data
     app[HOSTS] = config.hosts
+    app[METRICS] = Metrics()
     app[OPENAPI] = openapi.document(ROUTES)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:

@@ -28,6 +28,10 @@ PUBLIC = {
     "/api/health/live",
     "/api/health/ready",
     "/api/runner/register-robot",  # asks for the machine's key itself
+    "/docs",
+    "/docs/init.js",
+    "/docs/swagger-ui-bundle.js",
+    "/docs/swagger-ui.css",
     "/openapi.json",
 }
 

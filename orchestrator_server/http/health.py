@@ -9,7 +9,7 @@ import orchestrator_server
 from orchestrator_server.db import queries
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Unavailable
-from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, MAINTENANCE, OPENAPI
+from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, MAINTENANCE, OPENAPI, SETTINGS
 from orchestrator_server.http.routes import public_get, reply
 from sdk.contract.server import About, Alive, Ready
 
@@ -20,8 +20,15 @@ FREE_BYTES = 64 * 1024 * 1024
 
 async def about(request: web.Request) -> About:
     """Name, version and where to go."""
-    links = {"health": "/api/health/ready", "openapi": "/openapi.json"}
-    return About(name="Runwright", version=orchestrator_server.version(), links=links)
+    general = request.app[SETTINGS].general
+    here = general.public_url or ""
+    paths = {"health": "/api/health/ready", "openapi": "/openapi.json", "docs": "/docs"}
+    return About(
+        name="Runwright",
+        instance_name=general.instance_name,
+        version=orchestrator_server.version(),
+        links={name: here + path for name, path in paths.items()},
+    )
 
 
 async def live(request: web.Request) -> Alive:

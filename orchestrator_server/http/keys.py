@@ -11,6 +11,7 @@ from orchestrator_server.access.passwords import Passwords
 from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
+from orchestrator_server.http.metrics import Metrics
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.keys import Keys
 from orchestrator_server.mail import Mailer
@@ -30,6 +31,7 @@ KEYS = web.AppKey("keys", Keys)
 LOGS = web.AppKey("logs", Logs)
 MAILER = web.AppKey("mailer", Mailer)
 MAINTENANCE = web.AppKey("maintenance", Maintenance)
+METRICS = web.AppKey("metrics", Metrics)
 OPENAPI = web.AppKey("openapi", bytes)
 PACKAGES = web.AppKey("packages", PackageStore)
 PASSWORDS = web.AppKey("passwords", Passwords)
@@ -40,6 +42,7 @@ THROTTLE = web.AppKey("throttle", Throttle)
 WAKEUPS = web.AppKey("wakeups", Wakeups)
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", object)  # type: ignore[arg-type]
+ROUTE_PATH = web.RequestKey("route_path", str)
 REQUEST_ID = web.RequestKey("request_id", str)
 
 

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import HttpVersion10, hdrs, web
 
 from orchestrator_server.errors import Malformed, Misdirected
-from orchestrator_server.http.keys import HOSTS, REQUEST_ID
+from orchestrator_server.http.keys import HOSTS, METRICS, REQUEST_ID, ROUTE_PATH
 
 log = structlog.get_logger(__name__)
 
@@ -36,12 +36,16 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     began = time.perf_counter()
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         response = await handler(request)
+        seconds = time.perf_counter() - began
+        request.app[METRICS].observe(
+            request.method, request.get(ROUTE_PATH), response.status, seconds
+        )
         log.debug(
             "request",
             method=request.method,
             path=request.path,  # never the query string: somebody may have put a secret there
             status=response.status,
-            milliseconds=round((time.perf_counter() - began) * 1000, 1),
+            milliseconds=round(seconds * 1000, 1),
             remote=request.remote,
         )
     return response

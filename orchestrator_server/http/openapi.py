@@ -60,6 +60,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     summary, _, description = route.summary.partition("\n")
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
+        "tags": [_tag(route.path)],
         "summary": summary,
         "description": description.strip(),
         "security": _SECURITY[route.door],
@@ -73,6 +74,11 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     ):
         operation["requestBody"] = {"required": True, "content": _request_content(route)}
     return operation
+
+
+def _tag(path: str) -> str:
+    """The resource: `jobs` of `/api/jobs/{job_id}`."""
+    return path.split("/")[2] if path.startswith("/api/") else "server"
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from orchestrator_server.errors import NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies
 from orchestrator_server.http.identify import Door, identify
-from orchestrator_server.http.keys import CALLER
+from orchestrator_server.http.keys import CALLER, ROUTE_PATH
 from sdk.contract.base import MAX_ID, Page, Query, Request
 
 ID_PATTERN = "[1-9][0-9]{0,18}"
@@ -170,6 +170,7 @@ def _guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     expected_name = named.get(Expected)
 
     async def guarded(request: web.Request) -> web.StreamResponse:
+        request[ROUTE_PATH] = route.path
         bodies.check_size(request, route.limit_bytes)
         caller = await identify(request, route.door)
         if caller is not None:

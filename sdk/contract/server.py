@@ -5,6 +5,7 @@ from sdk.contract.base import Resource
 
 class About(Resource, frozen=True, kw_only=True):
     name: str
+    instance_name: str
     version: str
     links: dict[str, str]
 

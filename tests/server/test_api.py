@@ -192,7 +192,7 @@ async def test_the_openapi_document_names_every_route(api):
 
     document = await api.get("/openapi.json")
     named = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    assert named == {(route.method, route.path) for route in ROUTES}
+    assert named == {(route.method, route.path) for route in ROUTES if route.documented}
 
 
 async def test_a_body_that_stops_coming_is_given_up(admin, monkeypatch):
