@@ -11,6 +11,9 @@ COMMANDS = {
     "migrate": "orchestrator_server.cli.migrate",
     "user": "orchestrator_server.cli.user",
     "audit": "orchestrator_server.cli.audit",
+    "backup": "orchestrator_server.cli.backup",
+    "restore": "orchestrator_server.cli.backup",
+    "doctor": "orchestrator_server.cli.doctor",
     "keys": "orchestrator_server.cli.keys",
     "demo": "orchestrator_server.demo.command",
 }
@@ -24,7 +27,8 @@ class Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = importlib.import_module(module).command
+        found = importlib.import_module(module)
+        command: click.Command = getattr(found, cmd_name, None) or found.command
         return command
 
 

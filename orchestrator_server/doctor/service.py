@@ -1,0 +1,50 @@
+"""Looks, without touching anything, for what must never be."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from orchestrator_server.audit import chain
+from orchestrator_server.db import queries
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.keys import Keys
+from orchestrator_server.packages import editing as packages
+
+sql = queries.load(__package__)
+
+SHOWN = 5
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A promise, and what breaks it; nothing, if it holds."""
+
+    promise: str
+    broken_by: list[str]
+
+
+class _What(msgspec.Struct, frozen=True):
+    what: str
+
+
+def examine(tx: Transaction, keys: Keys, package_files: set[str]) -> list[Finding]:
+    """One finding for each promise, the kept ones too."""
+    return [*_rows(tx), _trail(tx, keys), _files(tx, package_files)]
+
+
+def _rows(tx: Transaction) -> Iterable[Finding]:
+    for name, query in vars(sql).items():
+        found = tx.all(query, _What, limit=SHOWN)
+        yield Finding(name.replace("_", " ").capitalize(), [row.what for row in found])
+
+
+def _trail(tx: Transaction, keys: Keys) -> Finding:
+    broken = chain.verify(tx, keys).broken
+    return Finding(
+        "The audit trail is as it was written",
+        [f"link {broken.seq}: {broken.why}"] if broken else [],
+    )
+
+
+def _files(tx: Transaction, there: set[str]) -> Finding:
+    missing = packages.missing_files(packages.stored_files(tx), there)
+    return Finding("Every package has its file", missing[:SHOWN])
