@@ -12,7 +12,7 @@ COMMANDS = {
     "user": "orchestrator_server.cli.user",
     "audit": "orchestrator_server.cli.audit",
     "backup": "orchestrator_server.cli.backup",
-    "restore": "orchestrator_server.cli.backup",
+    "restore": "orchestrator_server.cli.restore",
     "doctor": "orchestrator_server.cli.doctor",
     "keys": "orchestrator_server.cli.keys",
     "demo": "orchestrator_server.demo.command",
@@ -27,8 +27,7 @@ class Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        found = importlib.import_module(module)
-        command: click.Command = getattr(found, cmd_name, None) or found.command
+        command: click.Command = importlib.import_module(module).command
         return command
 
 

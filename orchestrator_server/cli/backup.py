@@ -1,4 +1,4 @@
-"""`orchestrator backup` and `restore`: the data of a server, whole, as it was at one moment."""
+"""`orchestrator backup`: the data of a server, whole, as it was at one moment."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from orchestrator_server.config import Config
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.data
 @options.database_url
-def backup(folder: Path, data: Path, database_url: str | None) -> None:
+def command(folder: Path, data: Path, database_url: str | None) -> None:
     """Write a backup into the new FOLDER, while the server goes on working.
 
     It holds the database, the packages and the logs. The key file is not in it: keep that one
@@ -27,19 +27,3 @@ def backup(folder: Path, data: Path, database_url: str | None) -> None:
         options.fail(str(error))
     click.echo(f"{made.files} files, {made.size_bytes:,} bytes, are in {folder}.")
     click.echo(f"Save the key file too, elsewhere: {config.key_file}")
-
-
-@click.command("restore")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@options.data
-@options.database_url
-def restore(folder: Path, data: Path, database_url: str | None) -> None:
-    """Put the backup in FOLDER into an empty data folder, once every byte of it is verified."""
-    config = Config(data=data, database_url=database_url)
-    try:
-        restored = backups.restore(config, folder)
-    except backups.CannotBackUp as error:
-        options.fail(str(error))
-    click.echo(f"{restored.files} files are back in {data}, as they were at {restored.made_at}.")
-    if not config.key_file.exists():
-        click.echo(f"Put the key file back as {config.key_file} before the server is started.")
