@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs fuzz bench clean
 
 demo: .venv/ready  ## a server, a robot and three packages at work: make demo [ARGS=--once]
 	$(BIN)/orchestrator demo $(ARGS)
@@ -16,6 +16,12 @@ check: .venv/ready  ## format, lint, types
 
 docs: .venv/ready  ## write docs/api.md anew from the route tables
 	$(BIN)/python docs/generate_api.py
+
+fuzz: .venv/ready  ## ask the server whatever its API allows, for longer: make fuzz [EXAMPLES=200]
+	RUNWRIGHT_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/program/test_fuzz.py
+
+bench: .venv/ready  ## measure, and write docs/performance.md
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,7 +18,13 @@ def configure(log_format: str, level: str = "INFO") -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=0,
+            # Never with local variables, which are shown where `rich` is installed: there may
+            # be a secret among them.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     processors = _SHARED if log_format == "json" else _SHARED[:-1]
     structlog.configure(

@@ -17,7 +17,7 @@ from orchestrator_server.keys import Keys
 from sdk.contract.audit import AuditDetails
 
 BATCH = 500
-LATE_IDS = 10_000  # events may be committed in another order than their ids were given
+LATE_IDS = 1_000  # events may be committed in another order than their ids were given
 _START = "0" * 64
 
 

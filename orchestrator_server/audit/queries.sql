@@ -13,7 +13,9 @@ SELECT id, timestamp, actor_type, actor_user_id, actor_username, action, action_
 FROM audit_events
 WHERE true
   AND timestamp >= :from_time           --? from_time
+  AND id >= coalesce((SELECT b.id FROM audit_events AS b WHERE b.timestamp >= :from_time ORDER BY b.timestamp, b.id LIMIT 1), 9000000000000000000) - 1000    --? from_time
   AND timestamp <= :to_time             --? to_time
+  AND id <= coalesce((SELECT b.id FROM audit_events AS b WHERE b.timestamp <= :to_time ORDER BY b.timestamp DESC, b.id DESC LIMIT 1), 0) + 1000    --? to_time
   AND entity_type = :entity_type        --? entity_type
   AND entity_id = :entity_id            --? entity_id
   AND action = :action                  --? action
@@ -25,10 +27,14 @@ ORDER BY id DESC
 LIMIT :limit OFFSET :offset;
 
 -- name: count
-SELECT count(*) AS total FROM audit_events
+-- No further than :cap, so that a count costs the same however long the trail is.
+SELECT count(*) AS total FROM (
+SELECT 1 AS one FROM audit_events
 WHERE true
   AND timestamp >= :from_time           --? from_time
+  AND id >= coalesce((SELECT b.id FROM audit_events AS b WHERE b.timestamp >= :from_time ORDER BY b.timestamp, b.id LIMIT 1), 9000000000000000000) - 1000    --? from_time
   AND timestamp <= :to_time             --? to_time
+  AND id <= coalesce((SELECT b.id FROM audit_events AS b WHERE b.timestamp <= :to_time ORDER BY b.timestamp DESC, b.id DESC LIMIT 1), 0) + 1000    --? to_time
   AND entity_type = :entity_type        --? entity_type
   AND entity_id = :entity_id            --? entity_id
   AND action = :action                  --? action
@@ -36,7 +42,8 @@ WHERE true
   AND actor_user_id = :user_id          --? user_id
   AND actor_username = :username        --? username
   AND lower(message) LIKE :pattern ESCAPE '\'   --? pattern
-;
+LIMIT :cap
+) AS found;
 
 -- name: of_entity
 SELECT id, timestamp, actor_type, actor_user_id, actor_username, action, action_type,
@@ -44,6 +51,20 @@ SELECT id, timestamp, actor_type, actor_user_id, actor_username, action, action_
        message, ip_address, user_agent, metadata
 FROM audit_events WHERE entity_type = :entity_type AND entity_id = :entity_id
 ORDER BY id LIMIT :limit;
+
+-- name: after_links
+-- What was written after the chain's last link: a second's worth.
+SELECT count(*) AS total FROM audit_events
+WHERE id > coalesce((SELECT max(event_id) FROM audit_links), 0);
+
+-- name: deep
+-- A page far back: links are numbered without gaps, so the place is known and nothing is skipped.
+SELECT e.id, e.timestamp, e.actor_type, e.actor_user_id, e.actor_username, e.action,
+       e.action_type, e.entity_type, e.entity_id, e.entity_name,
+       coalesce(e.entity_name, e.entity_type) AS entity_display, e.message, e.ip_address,
+       e.user_agent
+FROM audit_links AS l JOIN audit_events AS e ON e.id = l.event_id
+WHERE l.seq <= :seq ORDER BY l.seq DESC LIMIT :limit;
 
 -- name: get
 SELECT id, timestamp, actor_type, actor_user_id, actor_username, action, action_type,

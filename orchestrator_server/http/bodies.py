@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
 JSON_BYTES = 1024 * 1024
 IDLE_SECONDS = 30.0  # without a byte
 TOTAL_SECONDS = 120.0
@@ -35,7 +36,7 @@ def check_type(request: web.Request, media_types: tuple[str, ...]) -> str:
     """The media type of the body, which must be one of these; text is UTF-8."""
     charset = request.charset
     if request.content_type not in media_types or (
-        request.content_type != "multipart/form-data"
+        request.content_type != MULTIPART
         and charset is not None
         and charset.lower() not in ("utf-8", "utf8")
     ):
@@ -72,9 +73,10 @@ async def in_time(reading: Awaitable[T]) -> T:
 
 async def parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
     """The parts of a multipart form, one after the other."""
+    check_type(request, (MULTIPART,))
     try:
         reader = await request.multipart()
-    except (AssertionError, ValueError) as error:
+    except (AssertionError, ValueError, KeyError) as error:
         raise Malformed("The form cannot be read; is its boundary right?") from error
     while (part := await in_time(reader.next())) is not None:
         if not isinstance(part, BodyPartReader):

@@ -29,7 +29,9 @@ WHERE true
   AND j.source = :source              --? source
   AND p.name_key LIKE :pattern ESCAPE '\'   --? pattern
   AND j.created_at > :created_after   --? created_after
+  AND j.id >= coalesce((SELECT b.id FROM jobs AS b WHERE b.created_at > :created_after ORDER BY b.created_at LIMIT 1), 9000000000000000000) - 1000    --? created_after
   AND j.created_at < :created_before  --? created_before
+  AND j.id <= coalesce((SELECT b.id FROM jobs AS b WHERE b.created_at < :created_before ORDER BY b.created_at DESC LIMIT 1), 0) + 1000    --? created_before
   AND j.id < :before_id               --? before_id
 ORDER BY j.id DESC
 LIMIT :limit;

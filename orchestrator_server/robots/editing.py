@@ -20,10 +20,10 @@ from orchestrator_server.robots.service import sql
 from orchestrator_server.sealing import Sealer
 from sdk.contract.assets import AssetCreate
 from sdk.contract.robots import (
-    Login,
     Robot,
     RobotCreate,
     RobotCreated,
+    RobotLogin,
     RobotPause,
     RobotToken,
     RobotUpdate,
@@ -141,14 +141,16 @@ def _save(tx: Transaction, robot: Robot, **changes: object) -> None:
 
 
 def _replace_login(
-    tx: Transaction, actor: Actor, sealer: Sealer, robot: Robot, login: Login | None
+    tx: Transaction, actor: Actor, sealer: Sealer, robot: Robot, login: RobotLogin | None
 ) -> int | None:
     if robot.credential_asset_id is not None:
         assets.discard(tx, actor, robot.credential_asset_id)
     return None if login is None else _keep_login(tx, actor, sealer, robot, login)
 
 
-def _keep_login(tx: Transaction, actor: Actor, sealer: Sealer, robot: Robot, login: Login) -> int:
+def _keep_login(
+    tx: Transaction, actor: Actor, sealer: Sealer, robot: Robot, login: RobotLogin
+) -> int:
     credential = AssetCreate(
         name=f"robot {robot.id} credential",
         type="credential",

@@ -71,5 +71,6 @@ class AuditDetails(AuditEvent, frozen=True, kw_only=True):
 class AuditPage(Resource, frozen=True, kw_only=True):
     items: list[AuditEvent]
     total: int
+    total_is_exact: bool = True  # False: there are at least so many
     page: int
     page_size: int

@@ -15,7 +15,7 @@ class RobotStatus(StrEnum):
     OFFLINE = "offline"
 
 
-class Login(Request, frozen=True, kw_only=True):
+class RobotLogin(Request, frozen=True, kw_only=True):
     """The account that a robot signs in with where nobody is; sealed, for its jobs alone."""
 
     username: UserName
@@ -25,7 +25,7 @@ class Login(Request, frozen=True, kw_only=True):
 class RobotCreate(Request, frozen=True, kw_only=True):
     name: Name
     machine_id: Id | None = None
-    credential: Login | None = None
+    credential: RobotLogin | None = None
     labels: Labels = []
 
 
@@ -34,7 +34,7 @@ class RobotUpdate(Request, frozen=True, kw_only=True):
 
     name: Name | UnsetType = UNSET
     machine_id: Id | UnsetType | None = UNSET
-    credential: Login | UnsetType | None = UNSET
+    credential: RobotLogin | UnsetType | None = UNSET
     labels: Labels | UnsetType = UNSET
 
 

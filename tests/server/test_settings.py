@@ -5,6 +5,7 @@ import json
 import pytest
 import structlog
 
+from orchestrator_server import log
 from orchestrator_server.http.keys import DATABASE, KEYS, LOGS, SETTINGS
 from orchestrator_server.maintenance import old_things
 from orchestrator_server.settings import service
@@ -165,3 +166,15 @@ async def test_level_and_format_of_the_log_follow_the_settings(admin, server, ca
     assert "too quiet" not in written
     assert json.loads(written.splitlines()[-1])["event"] == "heard"
     await change(admin, "logging", level="INFO", format="console")
+
+
+def test_no_local_variable_is_ever_logged(capfd):
+    log.configure("console", "INFO")
+    try:
+        password = "canary-in-a-variable"
+        raise RuntimeError(f"a bug near {len(password)} characters")
+    except RuntimeError:
+        structlog.get_logger("orchestrator_server.test").exception("failed")
+    written = capfd.readouterr().err
+    assert "a bug near" in written
+    assert "canary" not in written.replace('password = "canary-in-a-variable"', "")

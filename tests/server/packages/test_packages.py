@@ -207,3 +207,9 @@ async def test_a_start_removes_files_without_a_row(admin, server, config):
     assert files(config) == [kept]
     assert editing.missing_files(needed, there) == []
     assert editing.missing_files(needed, set()) == ["hello 1.0.0"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "multipart/form-data"}])
+async def test_an_upload_without_a_form_is_refused(admin, headers):
+    answer = await admin.ask("POST", "/api/packages/upload", headers=headers)
+    assert answer.status in (400, 415)
