@@ -54,8 +54,12 @@ ORDER BY id LIMIT :limit;
 
 -- name: after_links
 -- What was written after the chain's last link: a second's worth.
-SELECT count(*) AS total FROM audit_events
-WHERE id > coalesce((SELECT max(event_id) FROM audit_links), 0);
+SELECT count(*) AS total FROM audit_events WHERE id > :linked_id;
+
+-- name: numbering
+-- Between which numbers the chain is, and up to which event.
+SELECT first_seq, last_seq, (SELECT max(event_id) FROM audit_links) AS linked_id
+FROM audit_ends WHERE id = 1;
 
 -- name: deep
 -- A page far back: links are numbered without gaps, so the place is known and nothing is skipped.

@@ -31,7 +31,7 @@ _TYPES = {
 }
 
 
-COUNTED = 10_000
+COUNTED = 2_000
 NEAR = 1_000  # so many events are skipped as fast as looked up
 
 
@@ -40,8 +40,9 @@ class _Total(msgspec.Struct, frozen=True):
 
 
 class _Ends(msgspec.Struct, frozen=True):
-    first_seq: int
-    last_seq: int
+    first_seq: int = 0
+    last_seq: int = 0
+    linked_id: int | None = None
 
 
 def record(
@@ -99,8 +100,8 @@ def list_events(tx: Transaction, wanted: AuditQuery) -> AuditPage:
 
 def _unfiltered(tx: Transaction, wanted: AuditQuery) -> AuditPage:
     """Everything is numbered by the chain, so neither the total nor a late page is counted out."""
-    ends = tx.maybe(sql.chain_ends, _Ends) or _Ends(0, 0)
-    [newer] = tx.all(sql.after_links, _Total)
+    ends = tx.maybe(sql.numbering, _Ends) or _Ends()
+    [newer] = tx.all(sql.after_links, _Total, linked_id=ends.linked_id or 0)
     offset = (wanted.page - 1) * wanted.page_size
     if offset < newer.total + NEAR:
         items = tx.all(sql.list, AuditEvent, limit=wanted.page_size, offset=offset)

@@ -135,6 +135,7 @@ class _Session:
 
 def _configure(connection: Connection[DictRow]) -> None:
     connection.execute("SET TIME ZONE 'UTC'")
+    connection.execute("SET jit = off")  # our queries are short; to compile one takes longer
     connection.commit()
     connection.adapters.register_loader("json", TextLoader)  # rows.py reads it, as on SQLite
 

@@ -1,6 +1,6 @@
 -- Each query finds what must never be: a few rows that say which.
 
--- name: one_attempt_runs_for_each_running_job
+-- name: unattended
 SELECT 'job ' || j.id AS what FROM jobs AS j
 WHERE j.status = 'running' AND NOT EXISTS (
     SELECT 1 FROM attempts AS a
@@ -8,51 +8,51 @@ WHERE j.status = 'running' AND NOT EXISTS (
       AND a.robot_id = j.robot_id)
 LIMIT :limit;
 
--- name: no_attempt_runs_without_its_job
+-- name: orphaned
 SELECT 'attempt ' || a.attempt || ' of job ' || a.job_id AS what
 FROM attempts AS a JOIN jobs AS j ON j.id = a.job_id
 WHERE a.status = 'running' AND (j.status <> 'running' OR j.attempt <> a.attempt)
 LIMIT :limit;
 
--- name: a_robot_runs_one_job
+-- name: doubled
 SELECT 'robot ' || robot_id AS what FROM jobs
 WHERE status = 'running' GROUP BY robot_id HAVING count(*) > 1
 LIMIT :limit;
 
--- name: a_claim_key_was_granted_once
+-- name: granted_twice
 SELECT 'robot ' || robot_id || ', key ' || claim_key AS what FROM attempts
 WHERE claim_key IS NOT NULL GROUP BY robot_id, claim_key HAVING count(*) > 1
 LIMIT :limit;
 
--- name: what_ended_says_how
+-- name: unexplained
 SELECT 'job ' || id AS what FROM jobs
 WHERE (status IN ('completed', 'failed', 'canceled')) <> (finished_at IS NOT NULL)
    OR (status = 'failed' AND reason IS NULL)
 LIMIT :limit;
 
--- name: the_recorded_result_is_the_attempts
+-- name: contradicted
 SELECT 'job ' || j.id AS what FROM jobs AS j
 JOIN attempts AS a ON a.job_id = j.id AND a.attempt = j.attempt
 WHERE j.status = 'completed' AND a.status <> 'completed'
 LIMIT :limit;
 
--- name: no_attempt_is_beyond_the_last
+-- name: beyond
 SELECT 'job ' || j.id AS what FROM jobs AS j
 WHERE EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.attempt > j.attempt)
 LIMIT :limit;
 
--- name: an_item_in_progress_is_in_somebodys_hands
+-- name: unheld
 SELECT 'item ' || i.id AS what FROM queue_items AS i LEFT JOIN jobs AS j ON j.id = i.job_id
 WHERE i.status = 'in_progress'
   AND (i.locked_by_robot_id IS NULL OR (j.id IS NOT NULL AND j.status <> 'running'))
 LIMIT :limit;
 
--- name: what_is_in_use_was_not_deleted
+-- name: deleted_in_use
 SELECT 'process ' || p.id AS what FROM processes AS p JOIN packages AS k ON k.id = p.package_id
 WHERE p.deleted_at IS NULL AND k.deleted_at IS NOT NULL
 LIMIT :limit;
 
--- name: every_change_of_a_job_is_in_the_audit_trail
+-- name: unrecorded
 SELECT 'job ' || j.id AS what FROM jobs AS j
 WHERE j.status IN ('completed', 'failed', 'canceled')
   AND j.finished_at >= coalesce((SELECT min(timestamp) FROM audit_events), j.finished_at)

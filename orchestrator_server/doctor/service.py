@@ -13,6 +13,18 @@ from orchestrator_server.packages import editing as packages
 sql = queries.load(__package__)
 
 SHOWN = 5
+PROMISES = {
+    "One attempt runs for each running job": sql.unattended,
+    "No attempt runs without its job": sql.orphaned,
+    "A robot runs one job": sql.doubled,
+    "A claim key was granted once": sql.granted_twice,
+    "What ended says how": sql.unexplained,
+    "The recorded result is the attempts": sql.contradicted,
+    "No attempt is beyond the last": sql.beyond,
+    "An item in progress is in somebodys hands": sql.unheld,
+    "What is in use was not deleted": sql.deleted_in_use,
+    "Every change of a job is in the audit trail": sql.unrecorded,
+}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,9 +44,9 @@ def examine(tx: Transaction, keys: Keys, package_files: set[str]) -> list[Findin
 
 
 def _rows(tx: Transaction) -> Iterable[Finding]:
-    for name, query in vars(sql).items():
+    for promise, query in PROMISES.items():
         found = tx.all(query, _What, limit=SHOWN)
-        yield Finding(name.replace("_", " ").capitalize(), [row.what for row in found])
+        yield Finding(promise, [row.what for row in found])
 
 
 def _trail(tx: Transaction, keys: Keys) -> Finding:

@@ -69,3 +69,22 @@ async def test_a_list_uses_the_index_of_its_filter(sqlite, given, index):
     steps = await sqlite.read(plan, service.sql.list, limit=50, **given)
     assert index in steps
     assert "TEMP B-TREE" not in steps
+
+
+async def test_the_dashboard_reads_only_what_is_open_or_of_today(filled):
+    from orchestrator_server.dashboard.service import sql
+
+    steps = await filled.read(plan, sql.summary, online_since=None, today=None)
+    assert "SEARCH jobs USING INDEX jobs_by_time" in steps.replace("COVERING ", "")
+    assert "queue_items_waiting" in steps
+    assert "queue_items_leased" in steps
+    assert "queue_items_by_status" not in steps
+
+
+@pytest.mark.parametrize("given", [{"from_time": "2030"}, {"to_time": "2030"}])
+async def test_a_time_in_the_audit_trail_is_looked_up(sqlite, given):
+    from orchestrator_server.audit.service import sql
+
+    steps = await sqlite.read(plan, sql.list, limit=50, offset=0, **given)
+    assert "SEARCH audit_events USING INTEGER PRIMARY KEY (rowid" in steps
+    assert "SEARCH b USING COVERING INDEX audit_events_by_time" in steps
