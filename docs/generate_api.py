@@ -48,7 +48,27 @@ def _route(route: Route) -> str:
         lines.append(f"- body: {body} as {' or '.join(route.media_types)}, "
                      f"at most {route.limit_bytes:,} bytes")  # fmt: skip
     lines.append(f"- answer: {route.status}{_answer(route)}")
+    lines.append(f"- errors: {', '.join(_errors(route))}")
     return "\n".join([*lines, ""])
+
+
+def _errors(route: Route) -> list[str]:
+    """Which errors can come, from what the row says; 503 can always come."""
+    takes_body = bool(route.takes) or route.media_types != ("application/json",)
+    changes = route.method in ("POST", "PUT", "DELETE")
+    possible = {
+        "400": takes_body or bool(route.query),
+        "401": route.door is not Door.PUBLIC or "/auth/login" in route.path,
+        "403": bool(route.may) or route.door in (Door.ROBOTS, Door.WORKERS),
+        "404": bool(route.ids or route.texts),
+        "409": changes and route.path != "/api/auth/login",
+        "412": route.method == "PUT",
+        "413": takes_body,
+        "415": takes_body,
+        "422": takes_body or bool(route.query),
+        "429": route.path.startswith("/api/auth/"),
+    }
+    return [status for status, can_come in possible.items() if can_come] + ["503"]
 
 
 def _answer(route: Route) -> str:
