@@ -6,6 +6,7 @@ from msgspec import UNSET
 from orchestrator_server import names
 from orchestrator_server.access import service
 from orchestrator_server.access.callers import Person
+from orchestrator_server.access.rules import EVERYTHING
 from orchestrator_server.access.service import sql
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db.transaction import Transaction
@@ -153,6 +154,7 @@ def _check_standing(tx: Transaction, person: Person, before: User, changed: User
 
 def _must_be_admin(tx: Transaction, person: Person) -> None:
     """As the database has it now: somebody may have taken it away this instant."""
+    person.must_hold(EVERYTHING)  # a token with scopes speaks for less than its user
     if person.id not in {admin.id for admin in tx.all(sql.admins, _Id)}:
         raise Forbidden(
             "Only an administrator decides about administrators.",

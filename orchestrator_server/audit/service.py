@@ -1,6 +1,6 @@
 """Who did what, written in the same transaction as the deed."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from orchestrator_server import names
 from orchestrator_server.access.callers import Actor
 from orchestrator_server.db import queries
-from orchestrator_server.db.rows import Json
+from orchestrator_server.db.rows import Json, utc
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Invalid
 from sdk.contract.audit import ActionType, AuditDetails, AuditEvent, AuditPage, AuditQuery
@@ -137,13 +137,7 @@ def _filters(wanted: AuditQuery) -> dict[str, Any]:
 
 
 def _utc(time: datetime | None) -> datetime | None:
-    """A time without a zone is UTC."""
-    if time is None:
-        return None
-    try:
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except OverflowError as error:
-        raise Invalid("That time is beyond what a calendar holds.") from error
+    return None if time is None else utc(time)
 
 
 def of_entity(tx: Transaction, entity_type: str, entity_id: int) -> list[AuditDetails]:

@@ -1,11 +1,14 @@
 """Between database rows and Structs: scalars as they are, everything else as JSON text."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
+
+from orchestrator_server.errors import Invalid
 
 T = TypeVar("T")
 
@@ -29,7 +32,17 @@ def decoder(type_: type[T]) -> Callable[[dict[str, Any]], T]:
 def encode(value: Any) -> Any:
     if isinstance(value, Json):
         return None if value.value is None else _write_json(value.value).decode()
-    return value
+    return utc(value) if isinstance(value, datetime) else value
+
+
+def utc(time: datetime) -> datetime:
+    """The same moment in UTC, which is also what a time without a zone means."""
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise Invalid(f"The time {time} is beyond what a calendar holds.") from error
 
 
 @cache

@@ -262,3 +262,29 @@ async def test_a_log_is_followed_live_and_from_where_the_reader_was(admin, proce
         "GET", f"/api/jobs/{job['id']}/logs/stream", headers={"Last-Event-ID": "x"}
     )
     assert answer.status == 400
+
+
+async def test_a_time_without_a_zone_is_utc_wherever_the_server_is(
+    admin, process, robot, clock, monkeypatch
+):
+    import time
+
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        job = await admin.make_job(process, not_before="2030-01-01T01:00:00")
+        assert job["not_before"] == "2030-01-01T01:00:00Z"
+        east = await admin.make_job(process, not_before="2030-01-01T09:30:00+09:00")
+        assert east["not_before"] == "2030-01-01T00:30:00Z"
+        clock.advance(minutes=59)
+        assert (await claim(robot))["id"] == east["id"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+async def test_a_time_beyond_the_calendar_is_refused(admin, process, when):
+    assert (await admin.post("/api/jobs", process_id=process["id"], not_before=when)).status == 422
+    query = when.replace("+", "%2B")
+    assert (await admin.ask("GET", f"/api/jobs?created_after={query}")).status == 422

@@ -239,3 +239,17 @@ async def test_the_tokens_of_a_person_are_their_own(admin):
     assert await admin.get("/api/access/tokens") == []
     await admin.post("/api/access/tokens", 403, name="hers", user_id=ada["id"])
     assert (await admin.ask("DELETE", f"/api/access/tokens/{made['id']}")).status == 403
+
+
+async def test_a_token_with_scopes_makes_no_administrators(admin, api):
+    made = await admin.post(
+        "/api/access/tokens", 201, name="t", scopes=["users:create", "users:edit", "users:view"]
+    )
+    program = api.as_(Authorization=f"Bearer {made['token']}")
+    await make_user(program, "mallory", 403, is_admin=True)
+    plain = await make_user(program, "plain")
+    await put(program, f"/api/access/users/{plain['id']}", 403, is_admin=True)
+    operator = await role_id(admin, "Operator")
+    await program.post(f"/api/access/users/{plain['id']}/roles", 403, role_ids=[operator])
+    [chief] = await admin.get("/api/access/users?search=admin")
+    await put(program, f"/api/access/users/{chief['id']}", full_name="Me")

@@ -1,10 +1,12 @@
 """Passwords: how they are set, forgotten and guessed at."""
 
 import asyncio
+import base64
 import re
 
 import pytest
 
+from orchestrator_server import mail
 from orchestrator_server.http.keys import MAILER, SETUP_TOKEN
 from tests.conftest import serving
 from tests.server.access.test_management import make_user
@@ -89,7 +91,7 @@ class Postbox:
     """A mail server for a test: says yes to everything, keeps what it is given."""
 
     def __init__(self):
-        self.mails = []
+        self.mails, self.signed_in = [], []
 
     async def serve(self, reader, writer):
         writer.write(b"220 here\r\n")
@@ -104,7 +106,12 @@ class Postbox:
                     body.append(line)
                 continue
             verb = line[:4].upper()
-            if verb == b"DATA":
+            if verb == b"EHLO":
+                writer.write(b"250-here\r\n250 AUTH PLAIN\r\n")
+            elif verb == b"AUTH":
+                self.signed_in.append(base64.b64decode(line.split()[2]).decode())
+                writer.write(b"235 ok\r\n")
+            elif verb == b"DATA":
                 body = []
                 writer.write(b"354 go on\r\n")
             elif verb == b"QUIT":
@@ -137,15 +144,30 @@ async def test_whoever_forgot_a_password_gets_a_token_by_mail(admin, api, server
     await server[MAILER].finish()
     assert (await login(api, "ada")).status == 200  # nothing has changed by itself
     assert len(postbox.mails) == 2
-    for mail in postbox.mails:
-        assert "To: ada@example.com" in mail
-        assert "https://robots.example.com/api/auth/reset" in mail
-        assert "Subject: Mill" in mail
-    tokens = [re.search(r"rw_rst_\w+", mail)[0] for mail in postbox.mails]
+    for text in postbox.mails:
+        assert "To: ada@example.com" in text
+        assert "https://robots.example.com/api/auth/reset" in text
+        assert "Subject: Mill" in text
+    tokens = [re.search(r"rw_rst_\w+", text)[0] for text in postbox.mails]
     await api.post("/api/auth/reset", 422, token=tokens[0], new_password=NEW)
     await api.post("/api/auth/reset", 204, token=tokens[1], new_password=NEW)
     assert (await login(api, "ada", NEW)).status == 200
     assert tokens[1] not in str(await admin.get("/api/audit"))
+
+
+async def test_the_mail_server_is_signed_in_to_and_never_in_the_clear_unless_told(
+    admin, api, server, postbox, monkeypatch
+):
+    monkeypatch.setattr(mail, "PAUSES_SECONDS", ())
+    await make_user(admin, "ada", email="ada@example.com")
+    address = {"host": "127.0.0.1", "port": postbox.port, "from_address": "rw@example.com"}
+    await settings(admin, "email", enabled=True, username="rw", password="secret", **address)
+    for tls, sent in (("starttls", 0), ("tls", 0), ("none", 1)):  # it offers no encryption
+        await settings(admin, "email", tls=tls)
+        await api.post("/api/auth/forgot", 202, username="ada")
+        await server[MAILER].finish()
+        assert len(postbox.mails) == len(postbox.signed_in) == sent
+    assert postbox.signed_in == ["\0rw\0secret"]
 
 
 async def test_no_mail_is_sent_while_email_is_off(admin, api, server, postbox):
