@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, web
 from orchestrator_server.access.callers import Person, RobotCaller
 from orchestrator_server.errors import Conflict, Invalid, Malformed
 from orchestrator_server.etags import Expected
-from orchestrator_server.http import bodies
+from orchestrator_server.http import bodies, repeats
 from orchestrator_server.http.keys import DATABASE, PACKAGES
 from orchestrator_server.http.routes import delete, get, post, put, reply, robot_get
 from orchestrator_server.packages import archive, editing, service
@@ -20,6 +20,7 @@ from orchestrator_server.packages.storage import (
     Span,
     requested_span,
 )
+from orchestrator_server.repeats.service import check, once
 from sdk.contract.base import Page
 from sdk.contract.packages import (
     Package,
@@ -49,9 +50,13 @@ async def upload_package(request: web.Request, person: Person) -> web.Response:
     async with store.receive() as incoming:
         form = await _receive(request, incoming)
         upload = await asyncio.to_thread(_checked, incoming, form)
+        repeated = repeats.of(request, person, upload)
+        await database.read(check, repeated)
         store.keep(incoming, upload.file_path)
         try:
-            published = await database.write(service.publish, person.actor, upload)
+            published = await database.write(
+                once, repeated, service.Published, service.publish, person.actor, upload
+            )
         except Conflict:
             store.remove(upload.file_path)  # no row can refer to these bytes of this version
             raise

@@ -63,12 +63,24 @@ def once(
         tx.run(sql.remember, **key, answer=Json(answer))
         return answer
     known = tx.one(sql.known, _Known, missing="Try again.", **key)
+    _must_be_the_same(known, request)
+    return msgspec.convert(known.answer, answer_type)
+
+
+def check(tx: Transaction, request: Repeatable | None) -> None:
+    """Raise Invalid already now, before anything is done, if the key is another request's."""
+    if request is not None:
+        known = tx.maybe(sql.known, _Known, caller=request.caller, key_hash=request.key_hash)
+        if known is not None:
+            _must_be_the_same(known, request)
+
+
+def _must_be_the_same(known: _Known, request: Repeatable) -> None:
     if known.request_hash != request.request_hash:
         raise Invalid(
             "This Idempotency-Key was used for another request; use a new key for a new one.",
             kind="idempotency-key-reused",
         )
-    return msgspec.convert(known.answer, answer_type)
 
 
 def forget_old(tx: Transaction) -> None:

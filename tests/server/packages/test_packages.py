@@ -213,3 +213,19 @@ async def test_a_start_removes_files_without_a_row(admin, server, config):
 async def test_an_upload_without_a_form_is_refused(admin, headers):
     answer = await admin.ask("POST", "/api/packages/upload", headers=headers)
     assert answer.status in (400, 415)
+
+
+async def test_the_same_key_publishes_once(admin, config):
+    async def publish(content, version="1.0.0"):
+        form = aiohttp.FormData()
+        form.add_field("file", content, filename=f"hello_{version}.zip")
+        headers = {"Idempotency-Key": "release-1"}
+        return await admin.ask("POST", "/api/packages/upload", data=form, headers=headers)
+
+    content = archive(main="1")
+    first, again = await publish(content), await publish(content)
+    assert (first.status, again.status) == (201, 201)
+    assert first.body == again.body
+    other = await publish(archive(main="2"), "2.0.0")
+    assert (other.status, other.kind) == (422, "idempotency-key-reused")
+    assert len(files(config)) == 1
