@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from orchestrator_server.errors import Malformed, TooLarge, TooSlow, UnsupportedMediaType
 from orchestrator_server.http import strict_json
@@ -67,7 +68,7 @@ async def in_time(reading: Awaitable[T]) -> T:
             return await reading
     except TimeoutError as error:
         raise TooSlow(f"No byte of the body came for {IDLE_SECONDS:.0f} seconds.") from error
-    except (web.RequestPayloadError, ValueError) as error:
+    except (web.RequestPayloadError, HttpProcessingError, ValueError) as error:
         raise Malformed("The body is cut or cannot be read.") from error
 
 

@@ -229,3 +229,18 @@ async def test_the_same_key_publishes_once(admin, config):
     other = await publish(archive(main="2"), "2.0.0")
     assert (other.status, other.kind) == (422, "idempotency-key-reused")
     assert len(files(config)) == 1
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"Content-Disposition: form-data; name=\"\x1a\x00\"", b"no colon", b": x",
+     b"a" * 10_000 + b": b",
+     b"Content-Disposition: form-data; name=\"file\"; filename*=utf-8''%ff",
+     b"Content-Disposition: form-data; name=file\r\nContent-Transfer-Encoding: rot13"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore")  # aiohttp warns of some of them
+async def test_a_part_that_cannot_be_read_is_refused(admin, part):
+    body = b"--x\r\n" + part + b"\r\n\r\nabc\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await admin.ask("POST", "/api/packages/upload", data=body, headers=headers)
+    assert answer.status in (400, 422), answer.body
