@@ -12,6 +12,7 @@ from orchestrator_server.queue_items import lifecycle, service
 from orchestrator_server.queue_items.lifecycle import Next, Outcome, Recorded, State, Worker
 from orchestrator_server.queue_items.service import Id, sql
 from orchestrator_server.queues import service as queues
+from orchestrator_server.robots import service as robots
 from sdk.contract.queues import (
     ErrorType,
     Item,
@@ -24,7 +25,7 @@ from sdk.contract.queues import (
 )
 
 
-class _Held(msgspec.Struct, frozen=True):
+class _Taken(msgspec.Struct, frozen=True):
     id: int
     status: ItemStatus
 
@@ -35,10 +36,11 @@ def claim(tx: Transaction, caller: RobotCaller | JobCaller, wanted: ItemClaim) -
     queue = queues.by_name(tx, wanted.queue)
     key = wanted.claim_key
     if key is not None:
-        held = tx.maybe(sql.held_by_key, _Held, claim_key=key, robot_id=worker.robot_id)
-        if held is not None and held.status is ItemStatus.IN_PROGRESS:
-            return ItemClaimed(item=service.get(tx, held.id))
-        if held is not None:
+        whose = {"robot_id": worker.robot_id, "job_id": worker.job_id}
+        taken = tx.maybe(sql.taken_with_key, _Taken, claim_key=key, **whose)
+        if taken is not None and taken.status is ItemStatus.IN_PROGRESS:
+            return ItemClaimed(item=service.get(tx, taken.id))
+        if taken is not None:
             return ItemClaimed(item=None, key_used=True)
     if not queue.is_active:
         return ItemClaimed(item=None)
@@ -49,7 +51,7 @@ def claim(tx: Transaction, caller: RobotCaller | JobCaller, wanted: ItemClaim) -
         claim_key=key,
         robot_id=worker.robot_id,
         job_id=worker.job_id,
-        lease_until=lifecycle.lease_end(tx.now, queue.lease_seconds, worker),
+        lease_until=lifecycle.lease_end(tx.now, queue.lease_seconds, worker.lease_until),
     )
     if claimed is None:
         return ItemClaimed(item=None)
@@ -82,7 +84,8 @@ def renew(
     lifecycle.is_repeated(
         state, _recorded(tx, item_id, wanted.attempt), worker, wanted.attempt, None
     )
-    until = lifecycle.lease_end(tx.now, state.lease_seconds, worker)
+    job_lease = worker.lease_until if state.job_id == worker.job_id else None
+    until = lifecycle.lease_end(tx.now, state.lease_seconds, job_lease)
     tx.run(sql.renew, id=item_id, lease_until=until)
     return service.get(tx, item_id)
 
@@ -90,22 +93,25 @@ def renew(
 def give_back(tx: Transaction, job_id: int) -> None:
     """When a job ends, the items it still holds go to somebody else, or are given up."""
     for held in tx.all(sql.of_job, Id, job_id=job_id):
-        _return(tx, held.id, f"Job {job_id} ended without finishing it.")
+        state = service.locked(tx, held.id)
+        if state.job_id == job_id and state.status is ItemStatus.IN_PROGRESS:
+            _return(tx, state, f"Job {job_id} ended without finishing it.")
 
 
 def expire(tx: Transaction, limit: int) -> int:
     """Take back what nobody renewed, give up what nobody took in time; return how many."""
-    silent = tx.all(sql.lease_ended, Id, limit=limit)
-    for held in silent:
-        _return(tx, held.id, "Its lease ended, and nobody had finished it.")
-    late = tx.all(sql.too_late, Id, limit=limit)
-    for waiting in late:
+    touched = 0
+    for held in tx.all(sql.lease_ended, Id, limit=limit):
+        state = service.locked(tx, held.id)
+        if lifecycle.is_silent(state, tx.now):  # else somebody was quicker
+            _return(tx, state, "Its lease ended, and nobody had finished it.")
+            touched += 1
+    for waiting in tx.all(sql.too_late, Id, limit=limit):
         state = service.locked(tx, waiting.id)
-        if state.status is ItemStatus.NEW:
-            said = Outcome(status="abandoned", error_message="Its deadline passed.")
-            service.move(tx, state, Next(ItemStatus.ABANDONED, state.retries), said)
-            _record(tx, SYSTEM, "abandoned", service.get(tx, waiting.id))
-    return len(silent) + len(late)
+        if lifecycle.is_late(state, tx.now):
+            _give_up(tx, state, "Its deadline passed.")
+            touched += 1
+    return touched
 
 
 def _finish(
@@ -131,16 +137,19 @@ def _finish(
     return item
 
 
-def _return(tx: Transaction, item_id: int, why: str) -> None:
-    state = service.locked(tx, item_id)
-    if state.status is not ItemStatus.IN_PROGRESS:
-        return  # its holder was quicker
+def _return(tx: Transaction, state: State, why: str) -> None:
     to = lifecycle.after_return(state)
     said = Outcome(status="returned", error_message=why)
     _end(tx, state, said)
     service.move(tx, state, to, said if to.status is ItemStatus.ABANDONED else None)
     deed = "abandoned" if to.status is ItemStatus.ABANDONED else "returned"
-    _record(tx, SYSTEM, deed, service.get(tx, item_id), {"why": why})
+    _record(tx, SYSTEM, deed, service.get(tx, state.id), {"why": why})
+
+
+def _give_up(tx: Transaction, state: State, why: str) -> None:
+    said = Outcome(status="abandoned", error_message=why)
+    service.move(tx, state, Next(ItemStatus.ABANDONED, state.retries), said)
+    _record(tx, SYSTEM, "abandoned", service.get(tx, state.id), {"why": why})
 
 
 def _end(tx: Transaction, state: State, outcome: Outcome) -> None:
@@ -155,9 +164,11 @@ def _end(tx: Transaction, state: State, outcome: Outcome) -> None:
 
 
 def _worker(tx: Transaction, caller: RobotCaller | JobCaller) -> Worker:
+    """Who asks, one request at a time; a job cannot end before the request has."""
     if isinstance(caller, RobotCaller):
-        missing = f"There is no robot {caller.id}."
-        return tx.one(sql.worker_of_robot, Worker, missing=missing, id=caller.id)
+        robots.hold(tx, caller.id)
+        at_work = tx.maybe(sql.worker_of_robot, Worker, id=caller.id)
+        return at_work or Worker(robot_id=caller.id)
     found = tx.maybe(sql.worker_of_job, Worker, id=caller.id, attempt=caller.attempt)
     if found is None:
         raise Unauthenticated("This job has ended, and its token with it.")

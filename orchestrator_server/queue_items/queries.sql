@@ -26,15 +26,16 @@ ORDER BY id DESC
 LIMIT :limit;
 
 -- name: lock
-SELECT i.*, q.max_retries, q.lease_seconds
+SELECT i.*, q.max_retries, q.lease_seconds, q.enforce_unique_reference
 FROM queue_items AS i JOIN queues AS q ON q.id = i.queue_id WHERE i.id = :id;
 
 -- name: lock [postgres]
-SELECT i.*, q.max_retries, q.lease_seconds
+SELECT i.*, q.max_retries, q.lease_seconds, q.enforce_unique_reference
 FROM queue_items AS i JOIN queues AS q ON q.id = i.queue_id WHERE i.id = :id FOR UPDATE OF i;
 
 -- name: update
-UPDATE queue_items SET payload = :payload, priority = :priority, defer_until = :defer_until,
+UPDATE queue_items SET payload = :payload, reference = :reference,
+    unique_reference = :unique_reference, priority = :priority, defer_until = :defer_until,
     deadline = :deadline, updated_at = :now
 WHERE id = :id;
 
@@ -58,30 +59,42 @@ SELECT attempt, status, robot_id, job_id, error_type, error_message
 FROM queue_item_attempts WHERE item_id = :id AND attempt = :attempt;
 
 -- name: worker_of_job
-SELECT j.id AS job_id, j.robot_id, j.lease_until FROM jobs AS j
-WHERE j.id = :id AND j.attempt = :attempt AND j.status = 'running';
+SELECT id AS job_id, robot_id, lease_until, TRUE AS is_job FROM jobs
+WHERE id = :id AND attempt = :attempt AND status = 'running';
 
 -- name: worker_of_job [postgres]
--- The job cannot end while it takes an item.
-SELECT j.id AS job_id, j.robot_id, j.lease_until FROM jobs AS j
-WHERE j.id = :id AND j.attempt = :attempt AND j.status = 'running' FOR SHARE;
+-- The job cannot end while it takes an item, nor take two at once.
+SELECT id AS job_id, robot_id, lease_until, TRUE AS is_job FROM jobs
+WHERE id = :id AND attempt = :attempt AND status = 'running' FOR NO KEY UPDATE;
 
 -- name: worker_of_robot
-SELECT r.id AS robot_id, j.id AS job_id, j.lease_until
-FROM robots AS r LEFT JOIN jobs AS j ON j.robot_id = r.id AND j.status = 'running'
-WHERE r.id = :id;
+SELECT id AS job_id, robot_id, lease_until FROM jobs
+WHERE robot_id = :id AND status = 'running';
 
--- name: held_by_key
-SELECT id, status FROM queue_items
-WHERE claim_key = :claim_key AND locked_by_robot_id = :robot_id
-ORDER BY id DESC LIMIT 1;
+-- name: worker_of_robot [postgres]
+SELECT id AS job_id, robot_id, lease_until FROM jobs
+WHERE robot_id = :id AND status = 'running' FOR NO KEY UPDATE;
 
--- name: claim
+-- name: taken_with_key
+-- What a key took, until somebody else takes that. An item that went back has no job any
+-- more, but its last attempt has. Two looks into one index.
+SELECT i.id, i.status FROM queue_items AS i
+WHERE i.job_id = CAST(:job_id AS BIGINT) AND i.claim_key = :claim_key
+UNION ALL
+SELECT i.id, i.status FROM queue_items AS i
+JOIN queue_item_attempts AS a ON a.item_id = i.id AND a.attempt = i.attempt
+WHERE i.job_id IS NULL AND i.claim_key = :claim_key AND a.robot_id = :robot_id
+  AND (a.job_id = CAST(:job_id AS BIGINT)
+       OR (a.job_id IS NULL AND CAST(:job_id AS BIGINT) IS NULL))
+LIMIT 1;
+
+-- name: claim [sqlite]
+-- INDEXED BY, because SQLite may otherwise take queue_items_by_status and sort all that wait.
 UPDATE queue_items SET status = 'in_progress', attempt = attempt + 1, claim_key = :claim_key,
     locked_by_robot_id = :robot_id, locked_at = :now, lease_until = :lease_until,
     job_id = :job_id, result = NULL, error_type = NULL, error_message = NULL, updated_at = :now
 WHERE status = 'new' AND id = (
-    SELECT id FROM queue_items
+    SELECT id FROM queue_items INDEXED BY queue_items_waiting
     WHERE queue_id = :queue_id AND status = 'new'
       AND (defer_until IS NULL OR defer_until <= :now)
       AND (deadline IS NULL OR deadline > :now)

@@ -1,5 +1,6 @@
 """The verbs of an item for people: put in, look at, change, take out."""
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from msgspec import UNSET
 from orchestrator_server.access.callers import Actor
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
-from orchestrator_server.db.rows import Json
+from orchestrator_server.db.rows import Json, utc
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict, Invalid, TooLarge
 from orchestrator_server.etags import Expected
@@ -40,25 +41,24 @@ class Id(msgspec.Struct, frozen=True):
 
 def create(tx: Transaction, actor: Actor, wanted: ItemCreate) -> Item:
     queue = queues.for_adding(tx, wanted.queue_id)
-    check_size(wanted.payload, "payload")
     created = _insert(tx, queue, wanted)
     if created is None:
-        raise AlreadyExists(
-            f"Queue {queue.name} has an item with the reference {wanted.reference} already."
-        )
+        raise _taken(wanted.reference)
     item = get(tx, created)
     audit.record(tx, actor, "queue_item.created", after=item, name=display(item))
     return item
 
 
 def create_many(tx: Transaction, actor: Actor, wanted: ItemsCreate) -> ItemOutcomes:
-    """Each item by itself: one whose reference is taken keeps none of the others out."""
+    """Each item by itself: one that is there already, or does not fit, keeps no other out."""
     queue = queues.for_adding(tx, wanted.queue_id)
-    for index, content in enumerate(wanted.items):
-        check_size(content.payload, f"items/{index}/payload")
     outcomes = [_put(tx, queue, index, content) for index, content in enumerate(wanted.items)]
-    created = sum(outcome.status == "created" for outcome in outcomes)
-    counts = {"created": created, "duplicates": len(outcomes) - created}
+    count = Counter(outcome.status for outcome in outcomes)
+    counts = {
+        "created": count["created"],
+        "duplicates": count["duplicate"],
+        "invalid": count["invalid"],
+    }
     audit.record(
         tx, actor, "queue.filled", entity_id=queue.id, name=queue.name, metadata=dict(counts)
     )
@@ -94,14 +94,12 @@ def update(
     expected.must_fit(before)
     given = {k: v for k, v in msgspec.structs.asdict(wanted).items() if v is not UNSET}
     status = given.pop("status", state.status)
-    if given:
-        _edit(tx, before, given)
+    lifecycle.must_allow_by_hand(state, status, is_edited=bool(given))
+    changed = msgspec.structs.replace(before, **given)
     if status != state.status:
-        if status not in lifecycle.BY_HAND.get(state.status, set()):
-            raise Conflict(
-                f"Item {item_id} is {state.status}; nobody can make it {status} by hand."
-            )
-        move(tx, state, lifecycle.Next(status, 0))
+        _move_by_hand(tx, state, status, changed)
+    if given:
+        _edit(tx, state, before, changed)
     item = get(tx, item_id)
     audit.record(tx, actor, "queue_item.updated", before=before, after=item, name=display(item))
     return item
@@ -151,8 +149,25 @@ def display(item: Item) -> str:
     return f"{item.id} ({item.reference})" if item.reference else str(item.id)
 
 
+def _move_by_hand(
+    tx: Transaction, state: lifecycle.State, status: ItemStatus, changed: Item
+) -> None:
+    if status is not ItemStatus.NEW:
+        move(tx, state, lifecycle.Next(status, state.retries))
+        return
+    queues.for_adding(tx, state.queue_id)
+    if changed.deadline is not None and utc(changed.deadline) <= tx.now:
+        raise Conflict(
+            f"The deadline of item {state.id} has passed; give it a later `deadline`, or null."
+        )
+    move(tx, state, lifecycle.Next(status, retries=0))
+
+
 def _put(tx: Transaction, queue: Queue, index: int, content: ItemContent) -> ItemOutcome:
-    created = _insert(tx, queue, content)
+    try:
+        created = _insert(tx, queue, content)
+    except (Invalid, TooLarge) as error:
+        return ItemOutcome(index=index, status="invalid", detail=str(error))
     if created is not None:
         return ItemOutcome(index=index, status="created", id=created)
     known = tx.one(
@@ -166,8 +181,9 @@ def _put(tx: Transaction, queue: Queue, index: int, content: ItemContent) -> Ite
 
 
 def _insert(tx: Transaction, queue: Queue, content: ItemContent) -> int | None:
-    if content.reference is not None and not content.reference.isprintable():
-        raise Invalid("A reference cannot have control characters.", pointer="#/reference")
+    """Its id, or None where the reference is taken. What is refused, is before it is stored."""
+    check_size(content.payload, "payload")
+    _check_reference(content.reference)
     inserted = tx.maybe(
         sql.insert,
         Id,
@@ -182,18 +198,35 @@ def _insert(tx: Transaction, queue: Queue, content: ItemContent) -> int | None:
     return inserted.id if inserted else None
 
 
-def _edit(tx: Transaction, before: Item, given: dict[str, Any]) -> None:
-    if before.status is not ItemStatus.NEW:
-        raise Conflict(f"Item {before.id} is {before.status}; only a new item can be changed.")
-    changed = msgspec.structs.replace(before, **given)
+def _edit(tx: Transaction, state: lifecycle.State, before: Item, changed: Item) -> None:
     check_size(changed.payload, "payload")
+    _check_reference(changed.reference)
+    unique = changed.reference if state.enforce_unique_reference else None
+    if unique is not None and unique != before.reference:
+        taken = {"queue_id": state.queue_id, "reference": unique}
+        if tx.maybe(sql.by_reference, Id, **taken):
+            raise _taken(unique)
     tx.run(
         sql.update,
         id=before.id,
         payload=Json(changed.payload),
+        reference=changed.reference,
+        unique_reference=unique,
         priority=changed.priority,
         defer_until=changed.defer_until,
         deadline=changed.deadline,
+    )
+
+
+def _check_reference(reference: str | None) -> None:
+    if reference is not None and not reference.isprintable():
+        raise Invalid("A reference cannot have control characters.", pointer="#/reference")
+
+
+def _taken(reference: str | None) -> AlreadyExists:
+    return AlreadyExists(
+        f"The queue has an item with the reference {reference} already; "
+        "look at that one, or choose another reference."
     )
 
 

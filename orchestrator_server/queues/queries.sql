@@ -23,11 +23,11 @@ SELECT * FROM queues WHERE id = :id AND deleted_at IS NULL;
 SELECT * FROM queues WHERE id = :id AND deleted_at IS NULL FOR UPDATE;
 
 -- name: share
-SELECT * FROM queues WHERE id = :id AND deleted_at IS NULL;
+SELECT * FROM queues WHERE id = :id;
 
 -- name: share [postgres]
 -- Nobody may delete it while something is put into it.
-SELECT * FROM queues WHERE id = :id AND deleted_at IS NULL FOR SHARE;
+SELECT * FROM queues WHERE id = :id FOR SHARE;
 
 -- name: update
 UPDATE queues SET name = :name, name_key = :name_key, description = :description,

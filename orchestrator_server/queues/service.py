@@ -31,6 +31,10 @@ class _Since(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class _Shared(Queue, frozen=True, kw_only=True):
+    deleted_at: datetime | None = None
+
+
 def create(tx: Transaction, actor: Actor, wanted: QueueCreate) -> Queue:
     name = _free_name(tx, wanted.name)
     values = msgspec.structs.asdict(wanted) | {"name": name, "name_key": names.key(name)}
@@ -52,7 +56,9 @@ def by_name(tx: Transaction, name: str) -> Queue:
 
 def for_adding(tx: Transaction, queue_id: int) -> Queue:
     """The queue, which stays while items are put into it; Conflict if it takes none."""
-    queue = tx.one(sql.share, Queue, missing=_missing(queue_id), id=queue_id)
+    queue = tx.one(sql.share, _Shared, missing=_missing(queue_id), id=queue_id)
+    if queue.deleted_at is not None:
+        raise Conflict(f"Queue {queue.name} was deleted; choose another one.")
     if not queue.is_active:
         raise Conflict(f"Queue {queue.name} is not active; activate it first.")
     return queue
@@ -72,8 +78,8 @@ def update(
     expected.must_fit(before)
     given = msgspec.structs.asdict(wanted)
     changes = {name: value for name, value in given.items() if value is not UNSET}
-    if "name" in changes and names.key(changes["name"]) != names.key(before.name):
-        changes["name"] = _free_name(tx, changes["name"])
+    if "name" in changes:
+        changes["name"] = _free_name(tx, changes["name"], queue_id)
     changed = msgspec.structs.replace(before, **changes)
     tx.run(sql.update, **msgspec.structs.asdict(changed), name_key=names.key(changed.name))
     queue = get(tx, queue_id)
@@ -103,9 +109,10 @@ def stats(tx: Transaction, queue_id: int) -> QueueStats:
     )
 
 
-def _free_name(tx: Transaction, wanted: str) -> str:
+def _free_name(tx: Transaction, wanted: str, own_id: int | None = None) -> str:
     name = names.clean(wanted, what="queue")
-    if tx.maybe(sql.list, Queue, name_key=names.key(name), limit=1):
+    known = tx.maybe(sql.list, Queue, name_key=names.key(name), limit=1)
+    if known is not None and known.id != own_id:
         raise AlreadyExists(f"There is a queue {name} already.")
     return name
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -94,20 +94,23 @@ class ItemOutcome(Resource, frozen=True, kw_only=True):
     """What became of the item at `index` of a bulk request."""
 
     index: int
-    status: str  # created, or duplicate
-    id: int  # of the new item, or of the one that has the reference
+    status: Literal["created", "duplicate", "invalid"]
+    id: int | None = None  # of the new item, or of the one that has the reference
+    detail: str | None = None  # what makes it invalid
 
 
 class ItemOutcomes(Resource, frozen=True, kw_only=True):
     items: list[ItemOutcome]
     created: int
     duplicates: int
+    invalid: int = 0
 
 
 class ItemUpdate(Request, frozen=True, kw_only=True):
     """While it is new. `new` tries a dead letter again, `abandoned` gives a new item up."""
 
     payload: dict[str, Any] | UnsetType = UNSET
+    reference: Name | UnsetType | None = UNSET
     priority: Priority | UnsetType = UNSET
     defer_until: datetime | UnsetType | None = UNSET
     deadline: datetime | UnsetType | None = UNSET

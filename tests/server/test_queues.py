@@ -67,7 +67,7 @@ async def test_a_queue_is_made_found_changed_and_deleted(admin):
     assert f"item {item['id']}" in (await admin.ask("DELETE", path, status=409))["detail"]
     await put(admin, f"/api/queue-items/{item['id']}", status="abandoned")
     await admin.ask("DELETE", path, status=204)
-    await add(admin, queue, 404)
+    await add(admin, queue, 409)
     assert (await admin.ask("GET", path)).status == 404
 
 
