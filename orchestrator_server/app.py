@@ -12,7 +12,6 @@ from orchestrator_server.access import management_routes as access_management
 from orchestrator_server.access import resets
 from orchestrator_server.access import routes as access
 from orchestrator_server.access import service as people
-from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.access.passwords import Passwords, check_strength
 from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.assets import routes as assets
@@ -171,10 +170,10 @@ async def _create_first_admin(app: web.Application, config: Config) -> None:
         app[SETUP_TOKEN] += [token] if token else []
         return
     if await database.read(people.has_admin):
-        return
+        return  # before the hash, which takes a quarter of a second
     check_strength(config.admin_password)
     hashed = app[PASSWORDS].hash_now(config.admin_password)
-    await database.write(people.create_user, SYSTEM, resets.FIRST_ADMIN, hashed, is_admin=True)
+    await database.write(resets.create_first_admin, hashed)
 
 
 def _apply(config: Config, settings: Settings) -> None:

@@ -6,16 +6,16 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
 
 import structlog
 
-from orchestrator_server.errors import Unavailable
 from sdk.contract.settings import EmailSettings, Tls
 
 log = structlog.get_logger(__name__)
 
 QUEUE = 100
-PAUSES_SECONDS = (1.0, 10.0, 60.0)  # between tries
+PAUSES_SECONDS = (1.0, 10.0)  # between three tries
 TIMEOUT_SECONDS = 20
 
 Errand = Callable[[], Awaitable[None]]
@@ -52,8 +52,8 @@ class Mailer:
             errand = await self._errands.get()
             try:
                 await errand()
-            except (OSError, smtplib.SMTPException, Unavailable) as error:
-                log.error("mail could not be sent", why=f"{type(error).__name__}: {error}"[:200])
+            except Exception as error:  # the next mail is not to suffer from it
+                log.error("mail could not be sent", why=_why(error))
             finally:
                 self._errands.task_done()
 
@@ -67,14 +67,29 @@ async def send(
     """
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = settings.from_address, to, subject
+    message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=_domain(settings))
     message.set_content(text)
     for pause in PAUSES_SECONDS:
         try:
             return await asyncio.to_thread(_deliver, settings, password, message)
         except (OSError, smtplib.SMTPException) as error:
-            log.warning("mail could not be sent yet", why=type(error).__name__)
+            log.warning("mail could not be sent yet", why=_why(error))
             await asyncio.sleep(pause)
     return await asyncio.to_thread(_deliver, settings, password, message)
+
+
+def _why(error: Exception) -> str:
+    """Never what a mail server says: it may quote the mail, and so a token."""
+    name = type(error).__name__
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{name} {error.smtp_code}"
+    if isinstance(error, OSError) and not isinstance(error, smtplib.SMTPException):
+        return f"{name}: {error.strerror or ''}"
+    return name
+
+
+def _domain(settings: EmailSettings) -> str:
+    return (settings.from_address or "").rpartition("@")[2] or "localhost"
 
 
 def _deliver(settings: EmailSettings, password: str | None, message: EmailMessage) -> None:

@@ -46,7 +46,9 @@ def create(tx: Transaction, person: Person, wanted: ApiTokenCreate) -> ApiTokenC
         scopes=sorted(set(scopes)) if scopes is not None else None,
         created_by=person.username,
     )
-    created = list_tokens(tx, person, ListQuery(limit=1)).items[0]
+    created = tx.one(
+        sql.api_tokens, ApiToken, missing="The token is gone.", token_hash=token.hash, limit=1
+    )
     audit.record(tx, person.actor, "token.created", after=created, name=wanted.name)
     return ApiTokenCreated(**msgspec.structs.asdict(created), token=token.text)
 
@@ -58,9 +60,9 @@ def list_tokens(tx: Transaction, person: Person, wanted: ListQuery) -> Page[ApiT
 
 
 def revoke(tx: Transaction, person: Person, token_id: int) -> None:
-    token = tx.one(
-        sql.api_tokens, ApiToken, missing=f"There is no token {token_id}.", id=token_id, limit=1
-    )
+    missing = f"You have no token {token_id}; list those that you may revoke."
+    seen = {"user_id": person.id, "services": "users:view" in person.permissions}
+    token = tx.one(sql.api_tokens, ApiToken, missing=missing, id=token_id, limit=1, **seen)
     if token.user_id != person.id:
         _must_look_after(tx, person, token.user_id)
     tx.run(sql.revoke_token, id=token_id)

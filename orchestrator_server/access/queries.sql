@@ -94,6 +94,13 @@ WHERE true
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: lock_role
+SELECT id FROM roles WHERE id = :id;
+
+-- name: lock_role [postgres]
+-- Whoever changes a role waits for whoever is giving or changing it.
+SELECT id FROM roles WHERE id = :id FOR UPDATE;
+
 -- name: permissions_of_roles
 SELECT role_id, artifact, can_view, can_create, can_edit, can_delete FROM permissions
 WHERE role_id >= :first_id AND role_id <= :last_id ORDER BY role_id, artifact;
@@ -121,8 +128,18 @@ DELETE FROM roles WHERE id = :id;
 SELECT id, username, password_hash, is_admin, is_active FROM users
 WHERE lower(email) = lower(:email) ORDER BY id LIMIT 1;
 
--- name: email_of
-SELECT email FROM users WHERE id = :id;
+-- name: email_of_person
+SELECT email FROM users WHERE id = :id AND kind = 'person' AND email IS NOT NULL;
+
+-- name: standing
+SELECT id, username, password_hash, is_admin, is_active FROM users WHERE id = :id;
+
+-- name: standing_from_now_on
+SELECT id, username, password_hash, is_admin, is_active FROM users WHERE id = :id;
+
+-- name: standing_from_now_on [postgres]
+-- Waits for whoever is changing the password, or disabling the user.
+SELECT id, username, password_hash, is_admin, is_active FROM users WHERE id = :id FOR UPDATE;
 
 -- name: api_tokens
 SELECT t.id, t.user_id, u.username, t.name, t.hint, t.scopes, t.created_by, t.created_at,
@@ -130,6 +147,7 @@ SELECT t.id, t.user_id, u.username, t.name, t.hint, t.scopes, t.created_by, t.cr
 FROM tokens AS t JOIN users AS u ON u.id = t.user_id
 WHERE t.kind = 'api' AND t.revoked_at IS NULL
   AND t.id = :id                                           --? id
+  AND t.token_hash = :token_hash                           --? token_hash
   AND (t.user_id = :user_id OR (u.kind = 'service' AND :services))   --? user_id
   AND t.id < :before_id                                    --? before_id
 ORDER BY t.id DESC
@@ -149,6 +167,9 @@ SELECT u.id, u.username, t.id AS token_id FROM tokens AS t JOIN users AS u ON u.
 WHERE t.token_hash = :token_hash AND t.kind = 'reset' AND t.revoked_at IS NULL
   AND t.expires_at > :now AND u.is_active;
 
+-- name: use_token
+UPDATE tokens SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL RETURNING id;
+
 -- name: set_password
 UPDATE users SET password_hash = :password_hash, updated_at = :now WHERE id = :id;
 
@@ -163,5 +184,5 @@ UPDATE tokens SET revoked_at = :now
 WHERE user_id = :user_id AND kind = 'reset' AND revoked_at IS NULL;
 
 -- name: passwordless_admin
-SELECT id FROM users
+SELECT id, username FROM users
 WHERE is_admin AND is_active AND password_hash IS NULL AND kind = 'person' ORDER BY id LIMIT 1;

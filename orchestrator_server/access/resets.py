@@ -28,8 +28,13 @@ class _Id(msgspec.Struct, frozen=True):
     id: int
 
 
+class _Named(msgspec.Struct, frozen=True):
+    id: int
+    username: str
+
+
 class _Email(msgspec.Struct, frozen=True):
-    email: str | None
+    email: str
 
 
 class Mail(msgspec.Struct, frozen=True):
@@ -51,16 +56,17 @@ def register(tx: Transaction, origin: Actor, wanted: Register, password_hash: st
         is_admin=False,
         email=wanted.email,
         full_name=wanted.full_name,
+        action="user.registered",
     )
 
 
-def known(tx: Transaction, user_id: int) -> Known | None:
-    user = users.get(tx, user_id)
-    return service.find(tx, user.username)
+def known(tx: Transaction, user_id: int) -> Known:
+    return tx.one(sql.standing, Known, missing="You are gone.", id=user_id)
 
 
-def change(tx: Transaction, person: Person, password_hash: str) -> None:
+def change(tx: Transaction, person: Person, known: Known, password_hash: str) -> None:
     """One's own; whoever else is signed in as this user is signed out."""
+    service.must_still_stand(tx, known)
     tx.run(sql.set_password, id=person.id, password_hash=password_hash)
     tx.run(sql.end_sessions, user_id=person.id, except_id=person.token_id)
     audit.record(tx, person.actor, "password.changed", entity_id=person.id, name=person.username)
@@ -78,9 +84,9 @@ def issue(tx: Transaction, person: Person, user_id: int) -> ResetToken:
 
 
 def forgotten(
-    tx: Transaction, origin: Actor, username: str | None, email: str | None
+    tx: Transaction, origin: Actor, username: str | None, email: str | None, *, can_mail: bool
 ) -> Mail | None:
-    """A token for whoever this is, if it is somebody who can be written to."""
+    """A token for whoever this is, if it is a person who can be written to."""
     found = service.find(tx, username) if username else None
     if found is None and email:
         found = tx.maybe(sql.by_email, Known, email=email)
@@ -91,12 +97,10 @@ def forgotten(
         entity_id=found.id if found else None,
         name=(username or email or "")[:64],
     )
-    if found is None or not found.is_active:
+    if found is None or not found.is_active or not can_mail:
         return None
-    address = tx.one(sql.email_of, _Email, missing="It is gone.", id=found.id).email
-    if address is None:
-        return None
-    return Mail(address, found.username, _new_token(tx, found.id)[0])
+    to = tx.maybe(sql.email_of_person, _Email, id=found.id)
+    return Mail(to.email, found.username, _new_token(tx, found.id)[0]) if to else None
 
 
 def holder(tx: Transaction, token: str) -> _Holder:
@@ -105,21 +109,33 @@ def holder(tx: Transaction, token: str) -> _Holder:
     if secrets.is_well_formed(token, "rst"):
         found = tx.maybe(sql.reset_token_holder, _Holder, token_hash=secrets.hash_of(token))
     if found is None:
-        raise Invalid(
-            "This token is not valid, was used, or is older than 30 minutes; ask for a new one.",
-            pointer="#/token",
-        )
+        raise _bad_token()
     return found
 
 
 def reset(tx: Transaction, origin: Actor, token: str, password_hash: str) -> None:
     found = holder(tx, token)
+    if tx.maybe(sql.use_token, _Id, id=found.token_id) is None:
+        raise _bad_token()  # somebody used it this instant
     tx.run(sql.set_password, id=found.id, password_hash=password_hash)
-    tx.run(sql.end_sessions, user_id=found.id, except_id=NOBODY)  # this token among them
+    tx.run(sql.end_sessions, user_id=found.id, except_id=NOBODY)
     actor = msgspec.structs.replace(
         origin, type=ActorType.USER, name=found.username, user_id=found.id
     )
     audit.record(tx, actor, "password.reset", entity_id=found.id, name=found.username)
+
+
+def create_first_admin(tx: Transaction, password_hash: str) -> None:
+    """With this password; one who waits for a password since an earlier start is given it."""
+    if service.has_admin(tx):
+        return
+    waiting = tx.maybe(sql.passwordless_admin, _Named)
+    if waiting is None:
+        service.create_user(tx, SYSTEM, FIRST_ADMIN, password_hash, is_admin=True)
+        return
+    tx.run(sql.set_password, id=waiting.id, password_hash=password_hash)
+    tx.run(sql.end_sessions, user_id=waiting.id, except_id=NOBODY)
+    audit.record(tx, SYSTEM, "password.reset", entity_id=waiting.id, name=waiting.username)
 
 
 def begin_setup(tx: Transaction) -> str | None:
@@ -134,6 +150,13 @@ def begin_setup(tx: Transaction) -> str | None:
     else:
         user_id = service.create_user(tx, SYSTEM, FIRST_ADMIN, None, is_admin=True).id
     return _new_token(tx, user_id)[0]
+
+
+def _bad_token() -> Invalid:
+    return Invalid(
+        "This token is not valid, was used, or is older than 30 minutes; ask for a new one.",
+        pointer="#/token",
+    )
 
 
 def _new_token(tx: Transaction, user_id: int) -> tuple[str, datetime]:

@@ -64,6 +64,7 @@ def create(tx: Transaction, person: Person, wanted: RoleCreate) -> Role:
 def update(
     tx: Transaction, person: Person, role_id: int, wanted: RoleUpdate, expected: Expected
 ) -> Role:
+    tx.run(sql.lock_role, id=role_id)
     before = get(tx, role_id)
     expected.must_fit(before)
     _must_be_own(before)
@@ -89,6 +90,7 @@ def update(
 
 
 def delete(tx: Transaction, person: Person, role_id: int) -> None:
+    tx.run(sql.lock_role, id=role_id)
     role = get(tx, role_id)
     _must_be_own(role)
     [holders] = tx.all(sql.holders, _Count, id=role_id)

@@ -7,6 +7,7 @@ from orchestrator_server import mail, names
 from orchestrator_server.access import resets, service, tokens
 from orchestrator_server.access.callers import Actor, Person
 from orchestrator_server.access.passwords import check_strength
+from orchestrator_server.access.throttle import SIGN_INS
 from orchestrator_server.errors import Forbidden, Unauthenticated
 from orchestrator_server.http import bodies
 from orchestrator_server.http.identify import origin
@@ -40,22 +41,23 @@ async def login(request: web.Request, given: Login) -> AccessToken:
     """Sign in with a user name and a password, as an OAuth2 form or as JSON."""
     database, security = request.app[DATABASE], request.app[SETTINGS].security
     throttle, address = request.app[THROTTLE], request.remote or ""
-    throttle.must_be_patient(address)
+    throttle.charge(SIGN_INS, address)
     account = names.key(given.username)
-    is_locked = throttle.is_locked(account, address, security)
     known = await database.read(service.find, given.username)
     usable = known is not None and known.is_active
     hashed = known.password_hash if known and usable else None
-    # Also for those who are locked out, so that nobody learns from the time it takes.
+    # Also for those who are locked out, so that nobody learns from the time it takes. Whether
+    # they are is asked afterwards: of many guesses at once each counts for the ones behind it.
     right = await request.app[PASSWORDS].verify(given.password, hashed)
-    if known is None or not right or is_locked:
-        throttle.failed(account, address)
+    if known is None or not right or throttle.is_locked(account, address):
+        throttle.failed(account, address, security)
         await database.write(service.sign_in_failed, origin(request), given.username)
         raise Unauthenticated("The user name or the password is wrong.")
+    throttle.refund(SIGN_INS, address)
     throttle.succeeded(account, address)
     actor = replace(origin(request), type=ActorType.USER, name=known.username, user_id=known.id)
     minutes = security.access_token_minutes
-    token = await database.write(service.sign_in, actor, known.id, minutes)
+    token = await database.write(service.sign_in, actor, known, minutes)
     now = request.app[CLOCK]()
     signed = tokens.sign(request.app[KEYS], known.id, token.text, now, minutes * 60)
     return AccessToken(access_token=signed, expires_in=minutes * 60)
@@ -69,9 +71,7 @@ async def register(request: web.Request, wanted: Register) -> User:
             "People cannot register themselves here; ask an administrator for an account.",
             kind="registration-disabled",
         )
-    address = request.remote or ""
-    request.app[THROTTLE].must_be_patient(address)
-    request.app[THROTTLE].failed("", address)  # each try counts, so that nobody makes thousands
+    request.app[THROTTLE].charge("register", request.remote or "")
     minimum = security.password_min_length
     check_strength(wanted.password, minimum=minimum, username=wanted.username)
     hashed = await request.app[PASSWORDS].hash(wanted.password)
@@ -80,23 +80,21 @@ async def register(request: web.Request, wanted: Register) -> User:
 
 async def forgot(request: web.Request, wanted: Forgot) -> Accepted:
     """Ask for a token that sets a new password; it comes by mail. Always the same answer."""
-    address = request.remote or ""
-    request.app[THROTTLE].must_be_patient(address)
-    request.app[THROTTLE].failed("", address)
+    request.app[THROTTLE].charge("forgot", request.remote or "")
     app, came_from = request.app, origin(request)
 
     async def errand() -> None:
         await _mail_token(app, came_from, wanted)
 
-    app[MAILER].later(errand)  # whether there is such a user shows in neither answer nor time
+    # Whether there is such a user, or too much was asked, shows in neither answer nor time.
+    if app[THROTTLE].may_mail(names.key(wanted.username or wanted.email or "")):
+        app[MAILER].later(errand)
     return Accepted()
 
 
 async def reset(request: web.Request, wanted: Reset) -> None:
     """Set a new password with a token that works once; every sign-in of the user ends."""
-    address = request.remote or ""
-    request.app[THROTTLE].must_be_patient(address)
-    request.app[THROTTLE].failed("", address)
+    request.app[THROTTLE].charge("reset", request.remote or "")
     database = request.app[DATABASE]
     holder = await database.read(resets.holder, wanted.token)
     hashed = await _hashed(request, wanted.new_password, holder.username)
@@ -118,14 +116,16 @@ async def change_password(request: web.Request, person: Person, wanted: Password
     """Change one's own password; one's other sign-ins end."""
     person.must_be_signed_in()
     throttle, address = request.app[THROTTLE], request.remote or ""
-    throttle.must_be_patient(address)
+    throttle.charge(SIGN_INS, address)
+    account = names.key(person.username)
     known = await request.app[DATABASE].read(resets.known, person.id)
-    hashed = known.password_hash if known else None
-    if not await request.app[PASSWORDS].verify(wanted.current_password, hashed):
-        throttle.failed(names.key(person.username), address)
+    right = await request.app[PASSWORDS].verify(wanted.current_password, known.password_hash)
+    if not right or throttle.is_locked(account, address):
+        throttle.failed(account, address, request.app[SETTINGS].security)
         raise Forbidden("Your current password is another one.", kind="wrong-password")
+    throttle.refund(SIGN_INS, address)
     new = await _hashed(request, wanted.new_password, person.username)
-    await request.app[DATABASE].write(resets.change, person, new)
+    await request.app[DATABASE].write(resets.change, person, known, new)
 
 
 async def _hashed(request: web.Request, password: str, username: str) -> str:
@@ -136,8 +136,11 @@ async def _hashed(request: web.Request, password: str, username: str) -> str:
 
 async def _mail_token(app: web.Application, came_from: Actor, wanted: Forgot) -> None:
     settings = app[SETTINGS].all
-    found = await app[DATABASE].write(resets.forgotten, came_from, wanted.username, wanted.email)
-    if found is None or not settings.email.enabled:
+    is_on = settings.email.enabled
+    found = await app[DATABASE].write(
+        resets.forgotten, came_from, wanted.username, wanted.email, can_mail=is_on
+    )
+    if found is None:
         return
     sealed = settings.email.password
     password = app[SEALER].open(sealed, PASSWORD) if sealed else None

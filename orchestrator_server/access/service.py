@@ -65,6 +65,7 @@ def create_user(
     kind: UserKind = UserKind.PERSON,
     email: str | None = None,
     full_name: str | None = None,
+    action: str = "user.created",
 ) -> User:
     must_be_free(tx, username)
     username_key = names.key(username)
@@ -82,18 +83,22 @@ def create_user(
     )
     for role in roles or []:
         tx.run(sql.give_role, user_id=user.id, name_key=names.key(role))
-    audit.record(tx, actor, "user.created", after=user, name=username)
+    audit.record(tx, actor, action, after=user, name=username)
     return user
 
 
 def must_be_free(tx: Transaction, username: str) -> None:
+    must_be_a_name(username)
+    if tx.maybe(sql.user_by_name, Known, username_key=names.key(username)):
+        raise AlreadyExists(f"There is a user {username} already.")
+
+
+def must_be_a_name(username: str) -> None:
     if not _USERNAME.fullmatch(username):
         raise Invalid(
             "A user name has 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -.",
             pointer="#/username",
         )
-    if tx.maybe(sql.user_by_name, Known, username_key=names.key(username)):
-        raise AlreadyExists(f"There is a user {username} already.")
 
 
 def has_admin(tx: Transaction) -> bool:
@@ -104,11 +109,19 @@ def find(tx: Transaction, username: str) -> Known | None:
     return tx.maybe(sql.user_by_name, Known, username_key=names.key(username))
 
 
-def sign_in(tx: Transaction, actor: Actor, user_id: int, minutes: int) -> secrets.Secret:
+def sign_in(tx: Transaction, actor: Actor, known: Known, minutes: int) -> secrets.Secret:
     """Remember a sign-in; the secret goes into the token that proves it."""
-    token = keep_token(tx, "session", user_id, tx.now + timedelta(minutes=minutes))
-    audit.record(tx, actor, "session.login", entity_id=user_id, name=actor.name)
+    must_still_stand(tx, known)
+    token = keep_token(tx, "session", known.id, tx.now + timedelta(minutes=minutes))
+    audit.record(tx, actor, "session.login", entity_id=known.id, name=actor.name)
     return token
+
+
+def must_still_stand(tx: Transaction, known: Known) -> None:
+    """A password takes a while to check; meanwhile it may have been changed, its user disabled."""
+    now = tx.maybe(sql.standing_from_now_on, Known, id=known.id)
+    if now is None or not now.is_active or now.password_hash != known.password_hash:
+        raise Unauthenticated("The user name or the password is wrong.")
 
 
 def keep_token(

@@ -63,15 +63,19 @@ def create(tx: Transaction, person: Person, wanted: UserCreate, password_hash: s
 def update(
     tx: Transaction, person: Person, user_id: int, wanted: UserUpdate, expected: Expected
 ) -> User:
+    _one_after_the_other(tx)
     before = get(tx, user_id)
     expected.must_fit(before)
     must_be_above(tx, person, before)
+    if wanted.email is not UNSET and user_id == person.id:
+        person.must_be_signed_in()  # whoever reads that mail can set the password
     given = msgspec.structs.asdict(wanted)
     changed = msgspec.structs.replace(
         before, **{name: value for name, value in given.items() if value is not UNSET}
     )
     if names.key(changed.username) != names.key(before.username):
         service.must_be_free(tx, changed.username)
+    service.must_be_a_name(changed.username)
     _check_standing(tx, person, before, changed)
     tx.run(
         sql.update_user,
@@ -84,7 +88,11 @@ def update(
         is_active=changed.is_active,
     )
     user = get(tx, user_id)
-    audit.record(tx, person.actor, "user.updated", before=before, after=user, name=user.username)
+    is_out = before.is_active and not user.is_active
+    if is_out:
+        tx.run(sql.end_sessions, user_id=user_id, except_id=0)  # enabled again, one signs in again
+    deed = "user.disabled" if is_out else "user.updated"
+    audit.record(tx, person.actor, deed, before=before, after=user, name=user.username)
     return user
 
 
@@ -95,6 +103,7 @@ def roles(tx: Transaction, user_id: int) -> list[RoleName]:
 
 def set_roles(tx: Transaction, person: Person, user_id: int, wanted: UserRoles) -> list[RoleName]:
     """All of these roles and no others, or, if one cannot be given, no change."""
+    _one_after_the_other(tx)
     user = get(tx, user_id)
     if user_id == person.id:
         raise Forbidden("Nobody changes their own roles; ask another administrator.")
@@ -150,6 +159,11 @@ def _check_standing(tx: Transaction, person: Person, before: User, changed: User
             f"{before.username} is the last administrator; make another one first.",
             kind="last-admin",
         )
+
+
+def _one_after_the_other(tx: Transaction) -> None:
+    """Changes of users wait for each other: what one has read, the next one may not overwrite."""
+    tx.all(sql.admins, _Id)
 
 
 def _must_be_admin(tx: Transaction, person: Person) -> None:

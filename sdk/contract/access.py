@@ -210,7 +210,7 @@ class Forgot(Request, frozen=True, kw_only=True):
 
 
 class Accepted(Resource, frozen=True, kw_only=True):
-    status: str = "accepted"
+    status: str = "ok"
 
 
 class Reset(Request, frozen=True, kw_only=True):

@@ -238,7 +238,10 @@ async def test_the_tokens_of_a_person_are_their_own(admin):
     made = await person.post("/api/access/tokens", 201, name="mine")
     assert await admin.get("/api/access/tokens") == []
     await admin.post("/api/access/tokens", 403, name="hers", user_id=ada["id"])
-    assert (await admin.ask("DELETE", f"/api/access/tokens/{made['id']}")).status == 403
+    mine = await admin.post("/api/access/tokens", 201, name="other")
+    for token_id in (made["id"], 999):  # nobody learns which there are
+        assert (await admin.ask("DELETE", f"/api/access/tokens/{token_id}")).status == 404
+    assert (await person.ask("DELETE", f"/api/access/tokens/{mine['id']}")).status == 404
 
 
 async def test_a_token_with_scopes_makes_no_administrators(admin, api):
@@ -253,3 +256,74 @@ async def test_a_token_with_scopes_makes_no_administrators(admin, api):
     await program.post(f"/api/access/users/{plain['id']}/roles", 403, role_ids=[operator])
     [chief] = await admin.get("/api/access/users?search=admin")
     await put(program, f"/api/access/users/{chief['id']}", full_name="Me")
+    await put(program, f"/api/access/users/{chief['id']}", 403, email="elsewhere@example.com")
+
+
+async def test_users_are_found_by_name_and_kind_in_pages(admin):
+    for n in range(3):
+        await make_user(admin, f"ada{n}")
+    await admin.post("/api/access/users", 201, username="bot", kind="service")
+    [bot] = await admin.get("/api/access/users?kind=service")
+    assert (bot["username"], bot["is_active"]) == ("bot", True)
+    first = await admin.ask("GET", "/api/access/users?search=ADA&limit=2")
+    assert [user["username"] for user in first.body] == ["ada2", "ada1"]
+    assert 'rel="next"' in first.headers["Link"]
+    rest = await admin.get(f"/api/access/users?search=ada&limit=2&cursor={first.body[-1]['id']}")
+    assert [user["username"] for user in rest] == ["ada0"]
+
+
+async def test_a_name_that_looks_like_the_one_before_is_refused(admin):
+    ada = await make_user(admin, "ada")
+    for name in ("\uff41da", " ada ", "ada\u200b"):
+        await put(admin, f"/api/access/users/{ada['id']}", 422, username=name)
+    await put(admin, f"/api/access/users/{ada['id']}", username="Ada")
+
+
+async def test_who_was_disabled_signs_in_again_and_the_trail_says_so(admin):
+    ada = await make_user(admin, "ada")
+    person = await admin.sign_in("ada")
+    path = f"/api/access/users/{ada['id']}"
+    await put(admin, path, is_active=False)
+    await put(admin, path, is_active=True)
+    assert (await person.ask("GET", "/api/auth/me")).status == 401
+    await admin.sign_in("ada")
+    trail = await admin.get(f"/api/audit?entity_type=user&entity_id={ada['id']}")
+    deeds = [event["action"] for event in trail["items"]]
+    assert deeds == ["user.updated", "user.disabled", "user.created"]
+
+
+async def test_changes_of_one_user_at_once_lose_nothing(admin):
+    ada = await make_user(admin, "ada")
+    path = f"/api/access/users/{ada['id']}"
+    for n in range(10):
+        answers = await asyncio.gather(
+            admin.ask("PUT", path, json={"is_active": n % 2 == 0}),
+            *[admin.ask("PUT", path, json={"full_name": f"Ada {n}"}) for _ in range(3)],
+        )
+        assert {answer.status for answer in answers} == {200}
+        now = await admin.get(path)
+        assert (now["is_active"], now["full_name"]) == (n % 2 == 0, f"Ada {n}")
+
+
+async def test_roles_given_at_once_replace_each_other(admin):
+    ada = await make_user(admin, "ada")
+    path = f"/api/access/users/{ada['id']}/roles"
+    for _ in range(5):
+        await asyncio.gather(*[admin.post(path, 200, role_ids=[n]) for n in (1, 2, 3, 4)])
+        assert len(await admin.get(path)) == 1
+
+
+async def test_permissions_given_at_once_replace_each_other(admin):
+    role = await make_role(admin, "Clerk")
+    path = f"/api/access/roles/{role['id']}"
+    wanted = [grants(jobs=["view"]), grants(queues=["view"]), grants(robots=["view"])]
+    for _ in range(5):
+        await asyncio.gather(*[put(admin, path, permissions=one) for one in wanted])
+        assert len((await admin.get(path))["permissions"]) == 1
+
+
+async def test_tokens_made_at_once_are_not_taken_for_each_other(admin):
+    names = [f"t{n}" for n in range(10)]
+    made = await asyncio.gather(*[admin.post("/api/access/tokens", 201, name=n) for n in names])
+    assert [token["name"] for token in made] == names
+    assert all(token["token"].endswith(token["hint"][-4:]) for token in made)

@@ -7,7 +7,11 @@ import re
 import pytest
 
 from orchestrator_server import mail
-from orchestrator_server.http.keys import MAILER, SETUP_TOKEN
+from orchestrator_server.access import resets, service, throttle
+from orchestrator_server.access.callers import SYSTEM
+from orchestrator_server.errors import Unauthenticated
+from orchestrator_server.http.keys import DATABASE, MAILER, SETUP_TOKEN, THROTTLE
+from sdk.contract.settings import SecuritySettings
 from tests.conftest import serving
 from tests.server.access.test_management import make_user
 from tests.support.world import ADMIN_PASSWORD, api_at
@@ -70,7 +74,8 @@ async def test_a_reset_token_works_once_and_for_half_an_hour(admin, api, clock):
     ada = await api.sign_in("ada")
     path = f"/api/access/users/{user['id']}/reset"
     first, second = await admin.post(path, 201), await admin.post(path, 201)
-    bad = [first["token"], second["token"][:-1] + "x", "", "rw_rst_x", "x" * 200]
+    wrong = second["token"][:-1] + ("y" if second["token"].endswith("x") else "x")
+    bad = [first["token"], wrong, "", "rw_rst_x", "x" * 200]
     answers = [await api.post("/api/auth/reset", token=token, new_password=NEW) for token in bad]
     assert {(a.status, a.body["detail"]) for a in answers} == {(422, answers[0].body["detail"])}
     weak = await api.post("/api/auth/reset", 422, token=second["token"], new_password="short")
@@ -140,7 +145,7 @@ async def test_whoever_forgot_a_password_gets_a_token_by_mail(admin, api, server
     asked = [{"username": "ada"}, {"username": "bob"}, {"email": "ADA@example.com"},
              {"username": "nobody"}, {"email": "x\r\nBcc: eve@example.com"}, {}]  # fmt: skip
     answers = [await api.post("/api/auth/forgot", **who) for who in asked]
-    assert {(a.status, str(a.body)) for a in answers} == {(202, "{'status': 'accepted'}")}
+    assert {(a.status, str(a.body)) for a in answers} == {(202, "{'status': 'ok'}")}
     await server[MAILER].finish()
     assert (await login(api, "ada")).status == 200  # nothing has changed by itself
     assert len(postbox.mails) == 2
@@ -167,7 +172,37 @@ async def test_the_mail_server_is_signed_in_to_and_never_in_the_clear_unless_tol
         await api.post("/api/auth/forgot", 202, username="ada")
         await server[MAILER].finish()
         assert len(postbox.mails) == len(postbox.signed_in) == sent
+        server[THROTTLE]._failures.clear()
     assert postbox.signed_in == ["\0rw\0secret"]
+
+
+async def test_a_mail_that_cannot_be_written_stops_no_other(
+    admin, api, server, postbox, monkeypatch
+):
+    monkeypatch.setattr(mail, "PAUSES_SECONDS", ())
+    await make_user(admin, "ada", email="ada@example.com")
+    address = {"host": "127.0.0.1", "port": postbox.port, "tls": "none"}
+    await settings(admin, "email", enabled=True, from_address="rw@example.com", **address)
+
+    async def broken():
+        raise ValueError("a header cannot have a line end")
+
+    server[MAILER].later(broken)
+    await api.post("/api/auth/forgot", 202, username="ada")
+    await server[MAILER].finish()
+    assert len(postbox.mails) == 1
+
+
+async def test_nobody_is_buried_in_mail_and_a_program_gets_none(admin, api, server, postbox):
+    await make_user(admin, "ada", email="ada@example.com")
+    bot = {"username": "bot", "kind": "service", "email": "bot@example.com"}
+    await admin.post("/api/access/users", 201, **bot)
+    address = {"host": "127.0.0.1", "port": postbox.port, "tls": "none"}
+    await settings(admin, "email", enabled=True, from_address="rw@example.com", **address)
+    for name in ["ada"] * 5 + ["bot"]:
+        await api.post("/api/auth/forgot", 202, username=name)
+    await server[MAILER].finish()
+    assert len(postbox.mails) == throttle.MAILS_PER_HOUR
 
 
 async def test_no_mail_is_sent_while_email_is_off(admin, api, server, postbox):
@@ -185,11 +220,8 @@ async def test_guessing_locks_the_guesser_out_and_nobody_else(admin, api, server
     locked, unknown = await login(api), await login(api, "nobody")
     assert locked.status == unknown.status == 401
     assert locked.body["detail"] == unknown.body["detail"]
-    from orchestrator_server.http.keys import SETTINGS, THROTTLE
-
-    security = server[SETTINGS].security
-    assert server[THROTTLE].is_locked("admin", "127.0.0.1", security)
-    assert not server[THROTTLE].is_locked("admin", "10.0.0.9", security)
+    assert server[THROTTLE].is_locked("admin", "127.0.0.1")
+    assert not server[THROTTLE].is_locked("admin", "10.0.0.9")
     assert (await admin.ask("GET", "/api/auth/me")).status == 200
     clock.advance(minutes=10, seconds=1)
     assert (await login(api)).status == 200
@@ -200,26 +232,76 @@ async def test_an_address_that_is_often_wrong_is_told_to_wait(api, clock):
     assert statuses == [401] * 20 + [429] * 2
     answer = await login(api)
     assert (answer.status, answer.headers["Retry-After"]) == (429, "60")
-    assert (await api.post("/api/auth/forgot", username="x")).status == 429
+    assert (await api.post("/api/auth/forgot", username="x")).status == 202
     clock.advance(minutes=1, seconds=1)
     assert (await login(api)).status == 200
 
 
 def test_a_known_address_goes_on_while_the_account_is_guessed_at(clock):
-    from orchestrator_server.access import throttle
-    from sdk.contract.settings import SecuritySettings
-
     made, security = throttle.Throttle(clock), SecuritySettings()
     made.succeeded("ada", "home")
     for n in range(throttle.FAILURES_PER_HOUR):
-        made.failed("ada", f"10.0.0.{n}")
-    assert made.is_locked("ada", "somewhere", security)
-    assert not made.is_locked("ada", "home", security)
+        made.failed("ada", f"10.0.0.{n}", security)
+    assert made.is_locked("ada", "somewhere")
+    assert not made.is_locked("ada", "home")
     clock.advance(hours=1, seconds=1)
-    assert not made.is_locked("ada", "somewhere", security)
-    for n in range(3 * throttle.ENTRIES):
-        made.failed(f"user{n}", "x")
-    assert len(made._failures) == throttle.ENTRIES
+    assert not made.is_locked("ada", "somewhere")
+
+
+def test_an_owner_who_mistypes_at_home_shuts_nobody_out(clock):
+    made = throttle.Throttle(clock)
+    made.succeeded("ada", "home")
+    for _ in range(3 * throttle.FAILURES_PER_HOUR):
+        made.failed("ada", "home", SecuritySettings())
+    assert not made.is_locked("ada", "office")
+
+
+def test_a_lock_lasts_as_long_as_is_set_from_the_last_failure_and_no_longer(clock):
+    made, security = throttle.Throttle(clock), SecuritySettings()  # 5 failures, 15 minutes
+    made.failed("ada", "x", security)
+    clock.advance(minutes=14)
+    for _ in range(4):
+        made.failed("ada", "x", security)
+    clock.advance(minutes=14, seconds=59)
+    assert made.is_locked("ada", "x")  # also when the first failure is long ago
+    made.failed("ada", "x", security)  # and trying meanwhile makes it no longer
+    clock.advance(seconds=1)
+    assert not made.is_locked("ada", "x")
+
+
+def test_the_throttle_forgets_the_oldest_before_it_grows(clock):
+    made, once = throttle.Throttle(clock), SecuritySettings(max_failed_logins=1)
+    for n in range(throttle.ENTRIES + 10):
+        made.failed(f"user{n}", "x", once)
+        made.succeeded(f"user{n}", "y")
+    assert max(map(len, (made._failures, made._locked, made._known))) == throttle.ENTRIES
+
+
+async def test_of_many_guesses_at_once_each_counts_for_the_ones_behind_it(admin, api, clock):
+    guesses = ["a wrong password"] * 19 + [ADMIN_PASSWORD]
+    answers = await asyncio.gather(*[login(api, password=guess) for guess in guesses])
+    assert {answer.status for answer in answers[:19]} == {401}
+    more = await asyncio.gather(*[login(api, password="a wrong password") for _ in range(10)])
+    assert [answer.status for answer in more].count(429) >= 9  # charged before the hash
+    clock.advance(minutes=16)
+    for _ in range(30):
+        assert (await login(api)).status == 200  # what is right does not count
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("forgot", {"username": "x"}),
+        ("reset", {"token": "x", "new_password": NEW}),
+        ("register", {"username": "x", "password": "short"}),
+    ],
+)
+async def test_what_strangers_may_ask_has_a_limit_of_its_own(admin, api, path, body):
+    await settings(admin, "security", registration_enabled=True)
+    answers = [await api.post(f"/api/auth/{path}", **body) for _ in range(11)]
+    assert [answer.status == 429 for answer in answers] == [False] * 10 + [True]
+    assert answers[-1].headers["Retry-After"] == "60"
+    assert (await login(api)).status == 200
 
 
 async def test_the_first_administrator_sets_a_password_with_a_token(config, clock, monkeypatch):
@@ -242,3 +324,43 @@ async def test_the_first_administrator_sets_a_password_with_a_token(config, cloc
         assert (await (await api.sign_in("admin", NEW)).get("/api/auth/me"))["user"]["is_admin"]
     async with serving(server_app.create_app(without, clock)) as server:
         assert server[SETUP_TOKEN] == []
+
+
+async def test_a_password_given_later_goes_to_the_first_administrator(config, clock, monkeypatch):
+    import msgspec
+
+    from orchestrator_server import app as server_app
+    from tests.conftest import _fast_passwords
+
+    monkeypatch.setattr(server_app, "Passwords", _fast_passwords)
+    without = msgspec.structs.replace(config, admin_password=None)
+    async with serving(server_app.create_app(without, clock)) as server:
+        [token] = server[SETUP_TOKEN]
+    async with (
+        serving(server_app.create_app(config, clock)) as server,
+        api_at(server["url"]) as api,
+    ):
+        await api.sign_in()
+        await api.post("/api/auth/reset", 422, token=token, new_password=NEW)
+
+
+async def test_a_reset_token_that_two_use_at_once_works_for_one(admin, api):
+    user = await make_user(admin, "ada")
+    made = await admin.post(f"/api/access/users/{user['id']}/reset", 201)
+    answers = await asyncio.gather(
+        *[
+            api.post("/api/auth/reset", token=made["token"], new_password=f"{NEW} {n}")
+            for n in range(6)
+        ]
+    )
+    assert sorted(answer.status for answer in answers) == [204] + [422] * 5
+
+
+async def test_a_password_that_was_changed_while_it_was_checked_signs_nobody_in(admin, server):
+    user = await make_user(admin, "ada")
+    database = server[DATABASE]
+    known = await database.read(service.find, "ada")
+    made = await admin.post(f"/api/access/users/{user['id']}/reset", 201)
+    await database.write(resets.reset, SYSTEM, made["token"], "v2$another")
+    with pytest.raises(Unauthenticated):
+        await database.write(service.sign_in, SYSTEM, known, 5)
