@@ -164,10 +164,9 @@ async def _sweep_packages(store: PackageStore, database: Database) -> None:
 
 async def _create_first_admin(app: web.Application, config: Config) -> None:
     database = app[DATABASE]
-    app[SETUP_TOKEN] = []
+    app[SETUP_TOKEN] = None
     if config.admin_password is None:
-        token = await database.write(resets.begin_setup)
-        app[SETUP_TOKEN] += [token] if token else []
+        app[SETUP_TOKEN] = await database.write(resets.begin_setup)
         return
     if await database.read(people.has_admin):
         return  # before the hash, which takes a quarter of a second

@@ -107,6 +107,7 @@ def with_new_sealing(file: Path, keep: set[str]) -> Keys:
     )
     beside = _beside(file, msgspec.json.encode(rotated))
     beside.replace(file)
+    _keep_names(file.parent)  # before anything is sealed with it
     return rotated
 
 
@@ -158,10 +159,22 @@ def _write_private(file: Path, content: bytes) -> None:
     beside = _beside(file, content)
     try:
         os.link(beside, file)
+        _keep_names(file.parent)
     except FileExistsError:
         return  # another server was first; its keys are read
     finally:
         beside.unlink()
+
+
+def _keep_names(folder: Path) -> None:
+    """What was renamed or linked there survives a loss of power."""
+    if os.name != "posix":
+        return  # Windows has no such thing
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _beside(file: Path, content: bytes) -> Path:

@@ -69,10 +69,7 @@ def update(
     must_be_above(tx, person, before)
     if wanted.email is not UNSET and user_id == person.id:
         person.must_be_signed_in()  # whoever reads that mail can set the password
-    given = msgspec.structs.asdict(wanted)
-    changed = msgspec.structs.replace(
-        before, **{name: value for name, value in given.items() if value is not UNSET}
-    )
+    changed = msgspec.structs.replace(before, **wanted.given())
     if names.key(changed.username) != names.key(before.username):
         service.must_be_free(tx, changed.username)
     service.must_be_a_name(changed.username)

@@ -31,6 +31,15 @@ WHERE deleted_at IS NULL
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: lock
+SELECT id, name, type, value, username, sealed, description, robot_id, created_at, updated_at
+FROM assets WHERE id = :id AND deleted_at IS NULL;
+
+-- name: lock [postgres]
+-- What is not given stays as it is now, and not as it was before another one's change.
+SELECT id, name, type, value, username, sealed, description, robot_id, created_at, updated_at
+FROM assets WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE;
+
 -- name: sealed_after
 -- For a rotation of keys, which goes through them by id.
 SELECT id, sealed FROM assets

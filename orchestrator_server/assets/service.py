@@ -17,7 +17,6 @@ from orchestrator_server.errors import AlreadyExists, Conflict, Forbidden, Inval
 from orchestrator_server.etags import Expected
 from orchestrator_server.sealing import Place, Sealer
 from sdk.contract.assets import (
-    MASK,
     Asset,
     AssetCreate,
     AssetQuery,
@@ -25,7 +24,7 @@ from sdk.contract.assets import (
     AssetUpdate,
     AssetValue,
 )
-from sdk.contract.base import Page
+from sdk.contract.base import MASK, Page
 
 sql = queries.load(__package__)
 
@@ -114,7 +113,7 @@ def update(
     wanted: AssetUpdate,
     expected: Expected,
 ) -> Asset:
-    stored = _stored(tx, asset_id)
+    stored = tx.one(sql.lock, Stored, missing=_missing(asset_id), id=asset_id)
     before = stored.shown()
     expected.must_fit(before)
     type_ = stored.type if wanted.type is UNSET else values.canonical(wanted.type)
@@ -211,7 +210,11 @@ def _value(
 
 
 def _stored(tx: Transaction, asset_id: int) -> Stored:
-    return tx.one(sql.list, Stored, missing=f"There is no asset {asset_id}.", id=asset_id, limit=1)
+    return tx.one(sql.list, Stored, missing=_missing(asset_id), id=asset_id, limit=1)
+
+
+def _missing(asset_id: int) -> str:
+    return f"There is no asset {asset_id}."
 
 
 def _must_be_free(tx: Transaction, name: str) -> None:

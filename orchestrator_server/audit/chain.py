@@ -2,7 +2,9 @@
 
 Links are added behind the events, a second or so later, so that no change ever waits for
 another one's. From then on an event that is changed, removed or moved shows, and so does a
-trail that was cut: its two ends are signed with a key that is not in the database.
+trail that was cut: its two ends are signed with a key that is not in the database. Only who
+did away with the whole chain would go unnoticed, since the server would begin a new one; so
+`verify` names the last link, for people to note elsewhere and to give it the next time.
 """
 
 import hashlib
@@ -12,6 +14,7 @@ from typing import Any
 import msgspec
 
 from orchestrator_server.audit.service import sql
+from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.keys import Keys
 from sdk.contract.audit import AuditDetails
@@ -54,6 +57,7 @@ class Verified(msgspec.Struct, frozen=True):
     events: int
     waiting: int  # not yet linked
     broken: Broken | None = None
+    last_link: str = ""  # NUMBER:DIGEST
 
 
 def link(tx: Transaction, keys: Keys) -> int:
@@ -65,11 +69,13 @@ def link(tx: Transaction, keys: Keys) -> int:
     events = tx.all(sql.unlinked, AuditDetails, after_id=after_id, limit=BATCH)
     if not events:
         return 0
-    seq, digest = ends.last_seq, ends.last_digest
-    for event in events:
-        seq, digest = seq + 1, _digest(keys, digest, event)
-        tx.run(sql.add_link, seq=seq, event_id=event.id, digest=digest)
-    _save(tx, keys, msgspec.structs.replace(ends, last_seq=seq, last_digest=digest))
+    links, digest = [], ends.last_digest
+    for seq, event in enumerate(events, ends.last_seq + 1):
+        digest = _digest(keys, digest, event)
+        links.append(_LinkId(seq, event.id, digest))
+    tx.run(sql.add_links, links=Json(links))
+    last_seq = links[-1].seq
+    _save(tx, keys, msgspec.structs.replace(ends, last_seq=last_seq, last_digest=digest))
     return len(events)
 
 
@@ -94,7 +100,14 @@ def verify(tx: Transaction, keys: Keys) -> Verified:
     inserted = [e for e in unlinked if newest and e.id < newest.event_id - LATE_IDS]
     if inserted:
         return _broken(seq, inserted[0].id, seq, "This event was put in later.")
-    return Verified(events=seq - ends.first_seq, waiting=len(unlinked))
+    return Verified(events=seq - ends.first_seq, waiting=len(unlinked), last_link=f"{seq}:{digest}")
+
+
+def verify_since(tx: Transaction, keys: Keys, noted: str | None) -> Verified:
+    """The same, and the last link of an earlier time must be among them, if one was noted."""
+    if noted is not None and not _is_there(tx, noted):
+        return _broken(0, None, 0, f"The link {noted[:100]}, which was noted, is not there.")
+    return verify(tx, keys)
 
 
 def forget_before(tx: Transaction, keys: Keys, before: Any, limit: int) -> int:
@@ -112,6 +125,19 @@ def forget_before(tx: Transaction, keys: Keys, before: Any, limit: int) -> int:
     changed = msgspec.structs.replace(ends, first_seq=last.seq, first_digest=last.digest)
     _save(tx, keys, changed)
     return len(run)
+
+
+def _is_there(tx: Transaction, noted: str) -> bool:
+    """Also the one before the first, when those up to it were forgotten."""
+    number, _, digest = noted.partition(":")
+    if not number.isascii() or not number.isdigit() or len(number) > 18:
+        return False
+    ends = _ends(tx)
+    found = tx.maybe(sql.link_at, _LinkId, seq=int(number))
+    digests = {found.digest} if found else set()
+    if int(number) == ends.first_seq:
+        digests.add(ends.first_digest)
+    return digest in digests
 
 
 def _event_of(link_: _Link) -> AuditDetails:

@@ -95,8 +95,17 @@ ON CONFLICT (id) DO UPDATE SET first_seq = excluded.first_seq,
 -- name: newest_linked
 SELECT seq, event_id, digest FROM audit_links ORDER BY event_id DESC LIMIT 1;
 
--- name: add_link
-INSERT INTO audit_links (seq, event_id, digest) VALUES (:seq, :event_id, :digest);
+-- name: link_at
+SELECT seq, event_id, digest FROM audit_links WHERE seq = :seq;
+
+-- name: add_links [sqlite]
+INSERT INTO audit_links (seq, event_id, digest)
+SELECT value ->> 'seq', value ->> 'event_id', value ->> 'digest' FROM json_each(:links);
+
+-- name: add_links [postgres]
+INSERT INTO audit_links (seq, event_id, digest)
+SELECT seq, event_id, digest
+FROM json_to_recordset(CAST(:links AS json)) AS l (seq BIGINT, event_id BIGINT, digest TEXT);
 
 -- name: unlinked
 SELECT e.id, e.timestamp, e.actor_type, e.actor_user_id, e.actor_username, e.action,

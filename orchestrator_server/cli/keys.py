@@ -1,15 +1,14 @@
 """`orchestrator keys`: change the key that secrets are sealed with."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from orchestrator_server.app import prepare
 from orchestrator_server.assets.rotation import rotate as rotate_keys
 from orchestrator_server.cli import options
 from orchestrator_server.config import Config
-from orchestrator_server.db.open import open_database
+from orchestrator_server.db.transaction import Database
+from orchestrator_server.keys import Keys
 
 
 @click.group("keys")
@@ -27,16 +26,9 @@ def rotate(data: Path, database_url: str | None) -> None:
     afterwards: a backup made before does not hold the new key.
     """
     config = Config(data=data, database_url=database_url)
-    moved = 0
 
-    async def run() -> None:
-        nonlocal moved
-        database = await open_database(config, lambda: datetime.now(UTC))
-        try:
-            await prepare(database, config)
-            moved = await rotate_keys(database, config.key_file)
-        finally:
-            await database.close()
+    async def run(database: Database, keys: Keys) -> int:
+        return await rotate_keys(database, config.key_file)
 
-    options.run(run)
+    moved = options.on_database(config, run)
     click.echo(f"{moved} secrets are under a new key. Save {config.key_file} again.")

@@ -1,17 +1,24 @@
 """What several commands take, and how they end when they cannot go on."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 import platformdirs
 
+from orchestrator_server import keys
+from orchestrator_server.app import prepare
+from orchestrator_server.config import Config
 from orchestrator_server.db.migrate import CannotMigrate
-from orchestrator_server.db.open import CannotOpen
+from orchestrator_server.db.open import CannotOpen, open_database
+from orchestrator_server.db.transaction import Database
 from orchestrator_server.errors import OrchestratorError
-from orchestrator_server.keys import WrongKeys
+from orchestrator_server.keys import Keys, WrongKeys
+
+T = TypeVar("T")
 
 EXIT_CONFIG = 78  # sysexits.h: something was found in an unconfigured or wrong state
 
@@ -39,6 +46,43 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         fail(str(error))
     except OSError as error:
         fail(f"The server cannot start: {error}.")
+
+
+def on_database(config: Config, work: Callable[[Database, Keys], Awaitable[T]]) -> T:
+    """What `work` makes of the database, brought up to date, and its keys."""
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return _on_database(config, prepare, work)
+
+
+def on_existing_database(config: Config, work: Callable[[Database, Keys], Awaitable[T]]) -> T:
+    """The same for work that only looks: nothing is made, migrated or changed."""
+    if config.database_url is None and not config.sqlite_path.exists():
+        fail(f"There is no database in {config.data}; is --data right?")
+    if not config.key_file.exists():
+        fail(f"There is no key file {config.key_file}; put it back from your backup.")
+    return _on_database(config, _keys_of, work)
+
+
+def _on_database(
+    config: Config,
+    get_keys: Callable[[Database, Config], Awaitable[Keys]],
+    work: Callable[[Database, Keys], Awaitable[T]],
+) -> T:
+    results: list[T] = []
+
+    async def opened() -> None:
+        database = await open_database(config, lambda: datetime.now(UTC))
+        try:
+            results.append(await work(database, await get_keys(database, config)))
+        finally:
+            await database.close()
+
+    run(opened)
+    return results[0]
+
+
+async def _keys_of(database: Database, config: Config) -> Keys:
+    return keys.load(config.key_file, check=await database.read(keys.stored_check))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

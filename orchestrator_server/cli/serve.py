@@ -85,9 +85,9 @@ async def serve(config: Config) -> None:
 async def _announce(app: web.Application, config: Config, runner: Runner) -> None:
     port = runner.addresses[0][1]
     log.info("ready", url=f"http://{config.host}:{port}", data=str(config.data))
-    for token in app[SETUP_TOKEN]:
+    if token := app[SETUP_TOKEN]:
         _show_setup(f"http://{config.host}:{port}", token)
-    if not app[SETUP_TOKEN] and not await app[DATABASE].read(people.has_admin):
+    elif not await app[DATABASE].read(people.has_admin):
         log.warning("there is no administrator yet; run: orchestrator user create NAME --admin")
     if config.host not in LOOPBACK:
         log.warning("passwords and tokens cross the network readable; put TLS in front of this")

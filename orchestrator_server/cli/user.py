@@ -1,7 +1,6 @@
 """`orchestrator user`: make people known, from the server's own machine."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,10 +9,10 @@ from orchestrator_server.access import service
 from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.access.passwords import Passwords, check_strength
 from orchestrator_server.access.rules import BUILT_IN
-from orchestrator_server.app import prepare
 from orchestrator_server.cli import options
 from orchestrator_server.config import Config
-from orchestrator_server.db.open import open_database
+from orchestrator_server.db.transaction import Database
+from orchestrator_server.keys import Keys
 
 
 @click.group("user")
@@ -40,22 +39,16 @@ def create(
     config = Config(data=data, database_url=database_url)
     password = _password(password_stdin)
 
-    async def create_user() -> None:
+    async def create_user(database: Database, keys: Keys) -> None:
         check_strength(password)
-        database = await open_database(config, lambda: datetime.now(UTC))
-        try:
-            keys = await prepare(database, config)
-            passwords = Passwords(keys.pepper)
-            hashed = passwords.hash_now(password)
-            passwords.close()
-            await database.write(
-                service.create_user, SYSTEM, name, hashed, is_admin=admin, roles=list(roles)
-            )
-        finally:
-            await database.close()
+        passwords = Passwords(keys.pepper)
+        hashed = passwords.hash_now(password)
+        passwords.close()
+        await database.write(
+            service.create_user, SYSTEM, name, hashed, is_admin=admin, roles=list(roles)
+        )
 
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    options.run(create_user)
+    options.on_database(config, create_user)
     click.echo(f"User {name} was created.")
 
 

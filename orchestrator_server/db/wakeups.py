@@ -1,7 +1,8 @@
 """Which robots are waiting for a job, and how one of them is woken.
 
 A wake-up is a hint: whoever is woken still has to claim, and whoever is not is woken by the
-look that maintenance takes once a second. So a lost hint costs a second, never a job.
+look that maintenance takes once a second. So a lost hint costs a second for each robot that is
+woken in vain, never a job.
 """
 
 import asyncio

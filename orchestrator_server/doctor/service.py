@@ -19,9 +19,9 @@ PROMISES = {
     "A robot runs one job": sql.doubled,
     "A claim key was granted once": sql.granted_twice,
     "What ended says how": sql.unexplained,
-    "The recorded result is the attempts": sql.contradicted,
+    "The recorded result is the attempt's": sql.contradicted,
     "No attempt is beyond the last": sql.beyond,
-    "An item in progress is in somebodys hands": sql.unheld,
+    "An item in progress is in somebody's hands": sql.unheld,
     "What is in use was not deleted": sql.deleted_in_use,
     "Every change of a job is in the audit trail": sql.unrecorded,
 }

@@ -44,9 +44,9 @@ def report(
     missing = f"There is no job {job_id}."
     job = tx.one(sql.lock_state, lifecycle.State, missing=missing, id=job_id)
     recorded = _recorded(tx, robot, job, wanted.attempt)
-    _must_be_small(wanted, settings)
     if lifecycle.judge(job, recorded, wanted).already:
         return ReportAnswer(status="ok", already=True)
+    _must_be_small(wanted, settings)
     reason = lifecycle.reason_of(wanted)
     end(
         tx,

@@ -9,10 +9,12 @@ from orchestrator_server.access.callers import Actor, Person
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
-from orchestrator_server.errors import Conflict, Invalid
+from orchestrator_server.errors import Conflict, Invalid, NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.jobs import lifecycle, service
 from orchestrator_server.jobs.service import Id, Target, sql
+from orchestrator_server.packages import service as packages
+from orchestrator_server.processes import service as processes
 from orchestrator_server.robots import service as robots
 from sdk.contract.jobs import Job, JobStatus, JobUpdate, Reason
 
@@ -21,7 +23,6 @@ class _Pinned(msgspec.Struct, frozen=True):
     """What a job runs, where, and with what."""
 
     process_id: int
-    process_name: str
     process_version: int
     package_id: int
     script_path: str
@@ -32,8 +33,6 @@ class _Pinned(msgspec.Struct, frozen=True):
     priority: int
     max_attempts: int
     timeout_seconds: int | None
-    package_is_gone: bool
-    process_is_gone: bool
 
 
 def update(
@@ -76,12 +75,14 @@ def retry(tx: Transaction, person: Person, job_id: int) -> Target:
     if state.status not in lifecycle.FINAL:
         raise Conflict(f"Job {job_id} is {state.status}; it can be run again when it has ended.")
     pinned = tx.one(sql.pinned, _Pinned, missing=f"There is no job {job_id}.", id=job_id)
-    if pinned.package_is_gone or pinned.process_is_gone:
-        gone = "package" if pinned.package_is_gone else "process"
-        raise Conflict(f"The {gone} of job {job_id} was deleted; start another process instead.")
+    try:
+        processes.for_running(tx, pinned.process_id)
+        packages.for_use(tx, pinned.package_id)
+    except NotFound as error:
+        raise Conflict(
+            f"What job {job_id} ran was deleted; start another process instead."
+        ) from error
     values = msgspec.structs.asdict(pinned)
-    for name in ("process_name", "package_is_gone", "process_is_gone"):
-        del values[name]
     created = tx.one(
         sql.insert,
         Id,
@@ -96,7 +97,8 @@ def retry(tx: Transaction, person: Person, job_id: int) -> Target:
     audit.record(
         tx, person.actor, "job.created", after=job, name=service.display(job), metadata=metadata
     )
-    return Target(job, pinned.wanted_robot_id)
+    is_choosy = bool(pinned.wanted_machine_id or pinned.labels)
+    return Target(job, pinned.wanted_robot_id, is_choosy)
 
 
 def _move(tx: Transaction, state: lifecycle.State, before: Job, wanted: JobUpdate) -> None:
@@ -113,8 +115,6 @@ def _move(tx: Transaction, state: lifecycle.State, before: Job, wanted: JobUpdat
 
 
 def _fail(tx: Transaction, state: lifecycle.State, wanted: JobUpdate) -> None:
-    if state.status is not JobStatus.RUNNING:
-        lifecycle.must_allow(state, JobStatus.FAILED)
     service.end(
         tx,
         state,

@@ -207,14 +207,9 @@ WHERE id = :id AND status IN ('pending', 'running') AND stop_requested_at IS NUL
 
 -- name: pinned
 -- What a job runs, to run the same again.
-SELECT j.process_id, p.name AS process_name, j.process_version, j.package_id, j.script_path,
-       j.wanted_robot_id, j.wanted_machine_id, j.labels, j.parameters, j.priority,
-       j.max_attempts, j.timeout_seconds, k.deleted_at IS NOT NULL AS package_is_gone,
-       p.deleted_at IS NOT NULL AS process_is_gone
-FROM jobs AS j
-JOIN processes AS p ON p.id = j.process_id
-JOIN packages AS k ON k.id = j.package_id
-WHERE j.id = :id;
+SELECT process_id, process_version, package_id, script_path, wanted_robot_id, wanted_machine_id,
+       labels, parameters, priority, max_attempts, timeout_seconds
+FROM jobs WHERE id = :id;
 
 -- name: attempts
 SELECT a.attempt, a.robot_id, r.name AS robot_name, a.status, a.reason, a.started, a.result,
@@ -247,19 +242,28 @@ FROM robots AS r
 WHERE r.deleted_at IS NULL ORDER BY r.id LIMIT :limit;
 
 -- name: ended_before
-SELECT id, attempt FROM jobs
-WHERE finished_at IS NOT NULL AND finished_at < :before ORDER BY finished_at LIMIT :limit;
-
--- name: ended_between
-SELECT id, attempt FROM jobs
-WHERE finished_at IS NOT NULL AND finished_at >= :after AND finished_at < :before
+SELECT id, attempt, finished_at FROM jobs
+WHERE finished_at IS NOT NULL AND finished_at < :before
+  AND finished_at >= :after     --? after
 ORDER BY finished_at LIMIT :limit;
 
--- name: forget_items_of
-UPDATE queue_items SET job_id = NULL WHERE job_id = :id;
+-- name: forget_items_of [sqlite]
+UPDATE queue_items SET job_id = NULL WHERE job_id IN (SELECT value FROM json_each(:ids));
 
--- name: forget_attempts
-DELETE FROM attempts WHERE job_id = :id;
+-- name: forget_items_of [postgres]
+UPDATE queue_items SET job_id = NULL
+WHERE job_id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));
 
--- name: forget_job
-DELETE FROM jobs WHERE id = :id;
+-- name: forget_attempts [sqlite]
+DELETE FROM attempts WHERE job_id IN (SELECT value FROM json_each(:ids));
+
+-- name: forget_attempts [postgres]
+DELETE FROM attempts
+WHERE job_id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));
+
+-- name: forget_jobs [sqlite]
+DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: forget_jobs [postgres]
+DELETE FROM jobs
+WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));

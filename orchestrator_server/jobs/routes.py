@@ -38,8 +38,16 @@ async def create_job(request: web.Request, person: Person, wanted: JobCreate) ->
         wanted,
         request.app[SETTINGS].jobs,
     )
-    request.app[WAKEUPS].wake_one(target.robot_id)  # after the commit: only what is true
+    _wake(request, target)  # after the commit: only what is true
     return target.job
+
+
+def _wake(request: web.Request, target: service.Target) -> None:
+    wakeups = request.app[WAKEUPS]
+    if target.is_choosy and target.robot_id is None:
+        wakeups.wake(wakeups.count)  # whichever fits takes it
+    else:
+        wakeups.wake_one(target.robot_id)
 
 
 async def get_job(request: web.Request, job_id: int) -> Job:
@@ -76,7 +84,7 @@ async def retry_job(request: web.Request, person: Person, job_id: int) -> Job:
         person,
         job_id,
     )
-    request.app[WAKEUPS].wake_one(target.robot_id)
+    _wake(request, target)
     return target.job
 
 

@@ -31,10 +31,11 @@ class Id(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Which robot a new job wants, so that the right one is woken."""
+    """Which robots a new job wants, so that the right one is woken."""
 
     job: Job
     robot_id: int | None
+    is_choosy: bool = False  # it wants a machine or labels, which a wake-up knows nothing of
 
 
 def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSettings) -> Target:
@@ -71,7 +72,7 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
     )
     job = get(tx, created.id)
     audit.record(tx, person.actor, "job.created", after=job, name=display(job))
-    return Target(job, wanted.robot_id)
+    return Target(job, wanted.robot_id, bool(wanted.machine_id or job.labels))
 
 
 def source_of(person: Person) -> Source:
@@ -150,9 +151,8 @@ def end(
 def _process(tx: Transaction, wanted: JobCreate) -> Process:
     if (wanted.process_id is None) == (wanted.process is None):
         raise Invalid("Give either `process_id` or `process`.", pointer="#/process_id")
-    if wanted.process is not None:
-        return processes.get_by_name(tx, wanted.process)
-    return processes.get(tx, wanted.process_id or 0)
+    process_id = wanted.process_id or processes.id_of(tx, wanted.process or "")
+    return processes.for_running(tx, process_id)
 
 
 def _parameters(wanted: JobCreate) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.keys import Keys
-from orchestrator_server.maintenance import lost_items, lost_robots, old_things
+from orchestrator_server.maintenance import lost_items, lost_robots
+from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.settings.current import CurrentSettings
 
 log = structlog.get_logger(__name__)
@@ -101,10 +102,11 @@ class Maintenance:
 
     async def _clean_up(self) -> None:
         """A few old things at a time, so that nothing waits for it."""
+        old_things = OldThings(self._database, self._settings, self._logs, self._keys)
         while True:
             await asyncio.sleep(CLEAN_UP_SECONDS)
             try:
-                await old_things.run_once(self._database, self._settings, self._logs, self._keys)
+                await old_things.run_once()
             except Unavailable as error:
                 log.warning("old things could not be deleted yet", why=str(error))
 

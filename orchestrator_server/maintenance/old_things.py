@@ -1,6 +1,6 @@
 """Deletes what the settings say need not be kept, a little at a time. 0 days: for ever."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator_server.audit import chain
 from orchestrator_server.db.transaction import Database, Transaction
@@ -13,17 +13,35 @@ from orchestrator_server.settings.current import CurrentSettings
 BATCH = 500
 
 
-async def run_once(database: Database, settings: CurrentSettings, logs: Logs, keys: Keys) -> None:
-    """One step of each kind; the next minute takes the next."""
-    await database.write(repeats.forget_old)
-    if days := settings.jobs.retention_days:
-        for job in await database.write(retention.forget_jobs, timedelta(days=days), BATCH):
-            await logs.remove(job.id, job.attempt)
-    if days := settings.logging.job_log_retention_days:
-        for job in await database.read(retention.old_logs, timedelta(days=days), BATCH):
-            await logs.remove(job.id, job.attempt)
-    if days := settings.logging.audit_retention_days:
-        await database.write(_forget_events, keys, timedelta(days=days))
+class OldThings:
+    def __init__(
+        self, database: Database, settings: CurrentSettings, logs: Logs, keys: Keys
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._logs = logs
+        self._keys = keys
+        # Of jobs that ended before it, the logs are gone: where the next step goes on. A new
+        # server begins at the first job again; to delete what is not there costs little.
+        self._logs_gone_until: datetime | None = None
+
+    async def run_once(self) -> None:
+        """One step of each kind; the next minute takes the next."""
+        await self._database.write(repeats.forget_old)
+        if days := self._settings.jobs.retention_days:
+            age = timedelta(days=days)
+            for job in await self._database.write(retention.forget_jobs, age, BATCH):
+                await self._logs.remove(job.id, job.attempt)
+        if days := self._settings.logging.job_log_retention_days:
+            await self._remove_logs(timedelta(days=days))
+        if days := self._settings.logging.audit_retention_days:
+            await self._database.write(_forget_events, self._keys, timedelta(days=days))
+
+    async def _remove_logs(self, age: timedelta) -> None:
+        old = await self._database.read(retention.old_logs, age, self._logs_gone_until, BATCH)
+        for job in old:
+            await self._logs.remove(job.id, job.attempt)
+            self._logs_gone_until = job.finished_at
 
 
 def _forget_events(tx: Transaction, keys: Keys, age: timedelta) -> int:

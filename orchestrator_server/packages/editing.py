@@ -37,7 +37,7 @@ class _File(msgspec.Struct, frozen=True):
 def update(
     tx: Transaction, actor: Actor, package_id: int, wanted: PackageUpdate, expected: Expected
 ) -> Package:
-    before = service.get(tx, package_id)
+    before = _locked(tx, package_id)
     expected.must_fit(before)
     name = before.name if wanted.name is UNSET else wanted.name
     version = before.version if wanted.version is UNSET else wanted.version
@@ -63,7 +63,7 @@ def update(
 
 def delete(tx: Transaction, actor: Actor, package_id: int) -> str:
     """Delete a package that nothing will run; return the path of the file nobody needs now."""
-    package = service.get(tx, package_id)
+    package = _locked(tx, package_id)
     process = tx.maybe(sql.process_of, _Id, id=package_id)
     if process is not None:
         raise Conflict(
@@ -103,6 +103,11 @@ def stored_files(tx: Transaction) -> list[_File]:
 
 def missing_files(files: Iterable[_File], there: set[str]) -> list[str]:
     return [f"{file.name} {file.version}" for file in files if file.file_path not in there]
+
+
+def _locked(tx: Transaction, package_id: int) -> Package:
+    missing = f"There is no package {package_id}."
+    return tx.one(sql.lock, Package, missing=missing, id=package_id)
 
 
 def _must_be_unused(tx: Transaction, package: Package) -> None:

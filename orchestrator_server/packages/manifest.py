@@ -6,7 +6,7 @@ import tokenize
 import tomllib
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ MAX_SCRIPT_BYTES = 256 * 1024
 MAX_PARSED_BYTES = 4 * 1024 * 1024
 MAX_PROJECT_BYTES = 256 * 1024
 MAX_ENTRYPOINTS = 100
-MAX_SCHEMA_BYTES = 16 * 1024
+MAX_SCHEMAS_BYTES = 256 * 1024  # of a whole package; it stands in every list of packages
 ENTRYPOINT = "main"
 
 Read = Callable[[str], bytes]
@@ -56,7 +56,7 @@ def read(sizes: dict[str, int], content: Read) -> Manifest:
 
 
 def _scripts(sizes: dict[str, int], content: Read) -> Iterable[Script]:
-    parsed_scripts = parsed_bytes = 0
+    parsed_scripts = parsed_bytes = schemas_bytes = 0
     for path in sorted(path for path in sizes if path.endswith(".py")):
         size_bytes = sizes[path]
         fits = size_bytes <= MAX_SCRIPT_BYTES and parsed_bytes + size_bytes <= MAX_PARSED_BYTES
@@ -64,7 +64,9 @@ def _scripts(sizes: dict[str, int], content: Read) -> Iterable[Script]:
             yield Script(path=path)
             continue
         parsed_scripts, parsed_bytes = parsed_scripts + 1, parsed_bytes + size_bytes
-        yield _script(path, content(path))
+        script = _script(path, content(path))
+        schemas_bytes += len(msgspec.json.encode(script))
+        yield script if schemas_bytes <= MAX_SCHEMAS_BYTES else Script(path=path)
 
 
 def _script(path: str, source: bytes) -> Script:
@@ -73,9 +75,7 @@ def _script(path: str, source: bytes) -> Script:
     if tree is None:
         return Script(path=path)
     entrypoints = [
-        Entrypoint(
-            name=node.name, description=_first_line(node), parameters_schema=_small_schema(node)
-        )
+        Entrypoint(name=node.name, description=_first_line(node), parameters_schema=schema_of(node))
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and not node.name.startswith("_")
@@ -92,13 +92,6 @@ def _parsed(source: bytes) -> ast.Module | None:
             return ast.parse(source.decode(encoding))
     except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
         return None
-
-
-def _small_schema(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, Any] | None:
-    schema = schema_of(node)
-    if schema is None or len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
-        return None
-    return schema
 
 
 def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:

@@ -24,6 +24,19 @@ LIMIT :limit;
 -- Also one that was deleted, for what refers to it still.
 SELECT * FROM packages WHERE id = :id;
 
+-- name: share
+SELECT * FROM packages WHERE id = :id AND deleted_at IS NULL;
+
+-- name: share [postgres]
+-- It stays while a process, or a job, is made of it.
+SELECT * FROM packages WHERE id = :id AND deleted_at IS NULL FOR SHARE;
+
+-- name: lock
+SELECT * FROM packages WHERE id = :id AND deleted_at IS NULL;
+
+-- name: lock [postgres]
+SELECT * FROM packages WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE;
+
 -- name: newest
 SELECT * FROM packages
 WHERE name_key = :name_key AND is_active AND deleted_at IS NULL

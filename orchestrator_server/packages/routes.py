@@ -51,7 +51,8 @@ async def upload_package(request: web.Request, person: Person) -> web.Response:
         form = await _receive(request, incoming)
         upload = await asyncio.to_thread(_checked, incoming, form)
         repeated = repeats.of(request, person, upload)
-        await database.read(check, repeated)
+        if repeated is not None:
+            await database.read(check, repeated)
         store.keep(incoming, upload.file_path)
         try:
             published = await database.write(

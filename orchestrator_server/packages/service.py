@@ -82,6 +82,12 @@ def get(tx: Transaction, package_id: int) -> Package:
     return tx.one(sql.list, Package, missing=missing, id=package_id, limit=1)
 
 
+def for_use(tx: Transaction, package_id: int) -> Package:
+    """The package, which nobody deletes while something is made of it."""
+    missing = f"There is no package {package_id}."
+    return tx.one(sql.share, Package, missing=missing, id=package_id)
+
+
 def get_any(tx: Transaction, package_id: int) -> Package:
     """Also one that was deleted, for what refers to it still."""
     missing = f"There is no package {package_id}."

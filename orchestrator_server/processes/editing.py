@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from orchestrator_server import names, parameters
 from orchestrator_server.access.callers import Actor
@@ -26,7 +25,7 @@ def update(
 ) -> Process:
     before = _locked(tx, process_id)
     expected.must_fit(before)
-    changes = _given(wanted)
+    changes = wanted.given()
     if "name" in changes:
         changes["name"] = _free_name(tx, before, changes["name"])
     if changes.get("parameters_schema") is not None:
@@ -67,16 +66,11 @@ def _with_script(
     tx: Transaction, before: Process, changed: Process, changes: dict[str, Any]
 ) -> Process:
     """The new script must exist; its schema takes the place of the old script's."""
-    new = schema_of(packages.get(tx, changed.package_id), changed.script_path)
+    new = schema_of(packages.for_use(tx, changed.package_id), changed.script_path)
     old = schema_of(packages.get_any(tx, before.package_id), before.script_path)
     if "parameters_schema" in changes or before.parameters_schema not in (None, old):
         return changed  # somebody wrote it by hand
     return msgspec.structs.replace(changed, parameters_schema=new)
-
-
-def _given(wanted: ProcessUpdate) -> dict[str, Any]:
-    fields = msgspec.structs.asdict(wanted)
-    return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 def _locked(tx: Transaction, process_id: int) -> Process:

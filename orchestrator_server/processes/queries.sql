@@ -19,11 +19,18 @@ ORDER BY id DESC
 LIMIT :limit;
 
 -- name: lock
--- Jobs are made of a process while nobody changes it.
+-- For whoever changes it, deletes it, or counts its jobs.
 SELECT * FROM processes WHERE id = :id AND deleted_at IS NULL;
 
 -- name: lock [postgres]
 SELECT * FROM processes WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE;
+
+-- name: share
+SELECT * FROM processes WHERE id = :id AND deleted_at IS NULL;
+
+-- name: share [postgres]
+-- It stays as it is while a job is made of it.
+SELECT * FROM processes WHERE id = :id AND deleted_at IS NULL FOR SHARE;
 
 -- name: update
 UPDATE processes SET name = :name, name_key = :name_key, description = :description,

@@ -28,7 +28,7 @@ def create(tx: Transaction, actor: Actor, wanted: ProcessCreate, settings: JobSe
     name = names.clean(wanted.name, what="process")
     if by_name(tx, name):
         raise AlreadyExists(f"There is a process {name} already.")
-    package = packages.get(tx, wanted.package_id)
+    package = packages.for_use(tx, wanted.package_id)
     schema = wanted.parameters_schema
     if schema is not None:
         parameters.check_schema(schema)
@@ -83,15 +83,21 @@ def get(tx: Transaction, process_id: int) -> Process:
     return tx.one(sql.list, Process, missing=missing, id=process_id, limit=1)
 
 
-def get_by_name(tx: Transaction, name: str) -> Process:
+def for_running(tx: Transaction, process_id: int) -> Process:
+    """The process, which nobody changes or deletes while a job is made of it."""
+    missing = f"There is no process {process_id}."
+    return tx.one(sql.share, Process, missing=missing, id=process_id)
+
+
+def id_of(tx: Transaction, name: str) -> int:
     found = by_name(tx, name)
     if found is None:
         raise NotFound(f"There is no process named {name}.")
-    return found
+    return found.id
 
 
 def hold(tx: Transaction, process_id: int) -> None:
-    """Let those who count its jobs come one after the other, until this unit ends."""
+    """Let those who count its jobs, or change it, come one after the other."""
     tx.run(sql.lock, id=process_id)
 
 
@@ -106,6 +112,7 @@ def list_processes(tx: Transaction, wanted: ProcessQuery) -> Page[Process]:
 
 
 def delete(tx: Transaction, actor: Actor, process_id: int) -> None:
+    hold(tx, process_id)
     process = get(tx, process_id)
     unfinished = tx.maybe(sql.unfinished_job, _Id, id=process_id)
     if unfinished:

@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from orchestrator_server.access.callers import Actor
 from orchestrator_server.audit import service as audit
@@ -92,7 +91,7 @@ def update(
     state = locked(tx, item_id)
     before = get(tx, item_id)
     expected.must_fit(before)
-    given = {k: v for k, v in msgspec.structs.asdict(wanted).items() if v is not UNSET}
+    given = wanted.given()
     status = given.pop("status", state.status)
     lifecycle.must_allow_by_hand(state, status, is_edited=bool(given))
     changed = msgspec.structs.replace(before, **given)

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 import msgspec
-from msgspec import UNSET
 
 from orchestrator_server import names
 from orchestrator_server.access.callers import Actor
@@ -76,8 +75,7 @@ def update(
 ) -> Queue:
     before = tx.one(sql.lock, Queue, missing=_missing(queue_id), id=queue_id)
     expected.must_fit(before)
-    given = msgspec.structs.asdict(wanted)
-    changes = {name: value for name, value in given.items() if value is not UNSET}
+    changes = wanted.given()
     if "name" in changes:
         changes["name"] = _free_name(tx, changes["name"], queue_id)
     changed = msgspec.structs.replace(before, **changes)

@@ -67,12 +67,11 @@ def once(
     return msgspec.convert(known.answer, answer_type)
 
 
-def check(tx: Transaction, request: Repeatable | None) -> None:
+def check(tx: Transaction, request: Repeatable) -> None:
     """Raise Invalid already now, before anything is done, if the key is another request's."""
-    if request is not None:
-        known = tx.maybe(sql.known, _Known, caller=request.caller, key_hash=request.key_hash)
-        if known is not None:
-            _must_be_the_same(known, request)
+    known = tx.maybe(sql.known, _Known, caller=request.caller, key_hash=request.key_hash)
+    if known is not None:
+        _must_be_the_same(known, request)
 
 
 def _must_be_the_same(known: _Known, request: Repeatable) -> None:

@@ -12,12 +12,11 @@ from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Invalid
 from orchestrator_server.sealing import Place, Sealer
-from sdk.contract.base import Request
+from sdk.contract.base import MASK, Request
 from sdk.contract.settings import EmailSettings, GeneralSettings, JobSettings, Settings
 
 sql = queries.load(__package__)
 
-MASK = "***"
 PASSWORD = Place("settings", "email", "password")
 
 

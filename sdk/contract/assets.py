@@ -8,8 +8,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from sdk.contract.base import ListQuery, Name, Request, Resource, Search, Text
 
-MASK = "***"  # what every people's route shows instead of a secret
-
 UserName = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 

@@ -4,7 +4,7 @@ Each message repeats `frozen=True, kw_only=True`: msgspec does not inherit the
 second, and type checkers do not see the first.
 """
 
-from typing import Annotated, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,7 @@ Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Text = Annotated[str, Meta(max_length=4096)]
 Search = Annotated[str, Meta(min_length=1, max_length=200)]
+MASK = "***"  # what every people's route shows instead of a secret
 Label = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}$")]
 Labels = Annotated[list[Label], Meta(max_length=20)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -23,6 +24,11 @@ Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A body sent to the server, which rejects a misspelt field instead of ignoring it."""
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent, where leaving one out is not the same as sending null."""
+        fields = msgspec.structs.asdict(self)
+        return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

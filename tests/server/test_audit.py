@@ -7,7 +7,7 @@ from orchestrator_server.__main__ import main
 from orchestrator_server.audit import chain
 from orchestrator_server.db.queries import Query
 from orchestrator_server.http.keys import DATABASE, KEYS, LOGS, SETTINGS
-from orchestrator_server.maintenance import old_things
+from orchestrator_server.maintenance.old_things import OldThings
 
 
 async def actions(admin, query):
@@ -121,7 +121,8 @@ async def test_old_events_are_forgotten_and_the_rest_still_verifies(admin, serve
     admin = await admin.sign_in()
     await admin.ask("PUT", "/api/settings/logging", status=200, json={"audit_retention_days": 5})
     await server[DATABASE].write(chain.link, server[KEYS])
-    await old_things.run_once(server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS])
+    old_things = OldThings(server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS])
+    await old_things.run_once()
     kept = await verified(server)
     assert (kept.broken, kept.events) == (None, 2)
     assert before.events > 2
@@ -144,3 +145,34 @@ async def test_the_command_says_whether_it_was_tampered_with(admin, server, conf
     await server[DATABASE].write(lambda tx: tx.run(change))
     bad = await asyncio.to_thread(run)
     assert (bad.exit_code, "event 3" in bad.output) == (1, True)
+
+
+async def test_a_chain_that_was_begun_anew_shows_against_a_link_that_was_noted(
+    admin, server, config, clock
+):
+    first = await a_trail(admin, server)
+    assert (await verified(server)).last_link == first.last_link
+
+    async def verified_with(noted):
+        return (await server[DATABASE].read(chain.verify_since, server[KEYS], noted)).broken
+
+    await admin.post("/api/queues", 201, name="one more")
+    await server[DATABASE].write(chain.link, server[KEYS])
+    assert await verified_with(first.last_link) is None
+    for wrong in ("", "x", "1", f"1:{'0' * 64}", "9999999999999999999:x", "\u0661:x"):
+        assert "not there" in (await verified_with(wrong)).why
+    for table in ("audit_links", "audit_ends"):
+        await server[DATABASE].write(lambda tx, t=table: tx.run(Query("wipe", f"DELETE FROM {t}")))
+    change = Query("tamper", "UPDATE audit_events SET message = 'nothing' WHERE id = 2")
+    await server[DATABASE].write(lambda tx: tx.run(change))
+    await server[DATABASE].write(chain.link, server[KEYS])
+    assert (await verified(server)).broken is None  # by itself it looks whole
+    assert "not there" in (await verified_with(first.last_link)).why
+
+
+@pytest.mark.parametrize("command", [["audit", "verify"], ["doctor"]])
+def test_a_command_that_only_looks_makes_nothing(tmp_path, command):
+    answer = CliRunner().invoke(main, [*command, "--data", str(tmp_path / "nowhere")])
+    assert answer.exit_code == 78
+    assert "There is no database" in answer.output
+    assert not (tmp_path / "nowhere").exists()

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from orchestrator_server.http.keys import MAINTENANCE, WAKEUPS
+
 
 async def claim(robot):
     return (await robot.post("/api/runner/next-job", 200))["job"]
@@ -248,7 +250,6 @@ async def test_a_log_is_followed_live_and_from_where_the_reader_was(admin, proce
     running = await claim(robot)
     await write_log(robot, job, 0, b"erste\r\n")
     await write_log(robot, job, 7, "zweite ü".encode()[:-1])
-    await asyncio.sleep(0)
     await write_log(robot, job, 15, "ü\n".encode()[1:])
     await finish(robot, running)
     events = await asyncio.wait_for(following, 10)
@@ -288,3 +289,25 @@ async def test_a_time_beyond_the_calendar_is_refused(admin, process, when):
     assert (await admin.post("/api/jobs", process_id=process["id"], not_before=when)).status == 422
     query = when.replace("+", "%2B")
     assert (await admin.ask("GET", f"/api/jobs?created_after={query}")).status == 422
+
+
+async def test_a_job_with_labels_finds_the_one_robot_that_fits_among_those_that_wait(
+    admin, process, server
+):
+    made = [
+        await admin.post("/api/robots", 201, name=f"r{n}", labels=["gpu"] if n == 4 else [])
+        for n in range(5)
+    ]
+    workers = [admin.as_(**{"X-Robot-Token": robot["api_token"]}) for robot in made]
+    server[MAINTENANCE]._tasks[1].cancel()  # nobody looks once a second
+    asking = [
+        asyncio.create_task(worker.post("/api/runner/next-job", 200, wait_seconds=20))
+        for worker in workers
+    ]
+    while server[WAKEUPS].count < 5:
+        await asyncio.sleep(0.01)
+    await admin.make_job(process, labels=["gpu"])
+    answer = await asyncio.wait_for(asking[4], 5)
+    assert answer["job"]
+    server[WAKEUPS].close()
+    assert all(not answer["job"] for answer in await asyncio.gather(*asking[:4]))

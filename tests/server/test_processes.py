@@ -1,8 +1,13 @@
 """Processes: what runs under a name, in versions; jobs go on with what they pinned."""
 
+import asyncio
+
 import pytest
 
+from orchestrator_server.http.keys import DATABASE
 from tests.support.world import archive
+
+LIMIT = {"limit": 5}
 
 DEEP = {}
 for _ in range(25):
@@ -153,3 +158,22 @@ async def test_defaults_come_from_the_settings(admin):
     assert (job["max_attempts"], job["timeout_seconds"]) == (3, 99)
     own = await admin.make_process("own", max_attempts=1, timeout_seconds=5)
     assert (await admin.make_job(own))["timeout_seconds"] == 5
+
+
+async def test_nothing_is_made_of_what_is_being_deleted(admin, server):
+    from orchestrator_server.doctor.service import sql
+
+    for number in range(12):
+        process = await admin.make_process(f"p{number}")
+        path, package = f"/api/processes/{process['id']}", process["package_id"]
+        new = {"name": f"q{number}", "package_id": package, "script_path": "main.py"}
+        made, gone, again, away = await asyncio.gather(
+            admin.post("/api/jobs", process_id=process["id"]),
+            admin.ask("DELETE", path),
+            admin.post("/api/processes", **new),
+            admin.ask("DELETE", f"/api/packages/{package}"),
+        )
+        assert (made.status, gone.status) in ((201, 409), (404, 204))
+        assert (again.status, away.status) in ((201, 409), (404, 204))
+    found = await server[DATABASE].read(lambda tx: tx._session.fetch(sql.deleted_in_use, LIMIT))
+    assert found == []

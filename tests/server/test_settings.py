@@ -7,7 +7,7 @@ import structlog
 
 from orchestrator_server import log
 from orchestrator_server.http.keys import DATABASE, KEYS, LOGS, SETTINGS
-from orchestrator_server.maintenance import old_things
+from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.settings import service
 from sdk.contract.settings import Settings
 
@@ -118,7 +118,8 @@ async def test_a_log_ends_at_the_limit_that_is_set(admin):
 
 
 async def clean_up(server):
-    await old_things.run_once(server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS])
+    old_things = OldThings(server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS])
+    await old_things.run_once()
 
 
 async def an_ended_job(admin):
@@ -178,3 +179,29 @@ def test_no_local_variable_is_ever_logged(capfd):
     written = capfd.readouterr().err
     assert "a bug near" in written
     assert "canary" not in written.replace('password = "canary-in-a-variable"', "")
+
+
+async def test_a_step_removes_some_logs_and_the_next_one_the_next(
+    admin, server, clock, monkeypatch
+):
+    monkeypatch.setattr("orchestrator_server.maintenance.old_things.BATCH", 2)
+    process, robot = await admin.make_process(), await admin.make_robot()
+    for _ in range(5):
+        await admin.make_job(process)
+        job = (await robot.post("/api/runner/next-job", 200))["job"]
+        said = {"status": "completed", "logs": "done"}
+        await robot.post(f"/api/runner/jobs/{job['id']}/update", 200, **said)
+        clock.advance(seconds=1)
+    await change(admin, "logging", job_log_retention_days=1)
+    clock.advance(days=2)
+    old_things = OldThings(server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS])
+
+    async def kept():
+        logs = [await server[LOGS].read(number, 1, 0) for number in range(1, 6)]
+        return sum(bool(log) for log in logs)
+
+    left = []
+    for _ in range(5):
+        await old_things.run_once()
+        left.append(await kept())
+    assert left == [3, 2, 1, 0, 0]

@@ -4,17 +4,13 @@
 
 CREATE UNIQUE INDEX machines_previous_key ON machines (previous_key_hash);
 
-ALTER TABLE users ADD COLUMN deleted_at ${timestamp};
-
 ALTER TABLE assets ADD COLUMN robot_id BIGINT REFERENCES robots (id);
-CREATE INDEX assets_by_robot ON assets (robot_id);
 
 ALTER TABLE packages ADD COLUMN requires_python TEXT;
 ALTER TABLE packages ADD COLUMN dependencies ${json};
 
 CREATE INDEX jobs_by_time ON jobs (created_at, status);
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX jobs_running_by_process ON jobs (process_id) WHERE status = 'running';
 
 -- One row each time an item was taken, however that ended.
 CREATE TABLE queue_item_attempts (
@@ -70,7 +66,5 @@ CREATE TABLE audit_ends (
 CREATE INDEX audit_events_by_action ON audit_events (action, id);
 CREATE INDEX audit_events_by_user_id ON audit_events (actor_user_id, id);
 
--- Whom a sign-in token may speak for, and for how much of what its user may.
+-- Who made a token, for whom.
 ALTER TABLE tokens ADD COLUMN created_by TEXT;
-
-CREATE INDEX queue_items_by_job ON queue_items (job_id);

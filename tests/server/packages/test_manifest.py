@@ -1,5 +1,6 @@
 """What a package says of itself, read from its text and never run."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +103,11 @@ def test_too_much_to_parse_is_listed_bare():
 def test_no_text_is_too_strange(text):
     manifest(main__py=text.encode("utf-8", "surrogatepass"))
     manifest(main__py=f"def main(a: {text} = {text}): pass".encode("utf-8", "surrogatepass"))
+
+
+def test_what_a_package_says_of_itself_is_bounded():
+    source = "def main(" + ", ".join(f"parameter_{i}: int" for i in range(500)) + "): pass"
+    told = manifest(**{f"m{i}__py": source for i in range(100)}).scripts
+    assert len(told) == 100
+    assert told[0].entrypoint == "main"
+    assert len(msgspec.json.encode(told)) < 300_000

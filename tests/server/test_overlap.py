@@ -1,0 +1,87 @@
+"""On PostgreSQL two changes can overlap; here they do, since the first is held open."""
+
+import asyncio
+import threading
+
+from orchestrator_server import etags
+from orchestrator_server.access import resets, roles, service
+from orchestrator_server.access.callers import SYSTEM, Person
+from orchestrator_server.access.rules import EVERYTHING
+from orchestrator_server.assets import service as assets
+from orchestrator_server.errors import Invalid, PreconditionFailed
+from orchestrator_server.etags import Expected
+from orchestrator_server.keys import KeyFile, load
+from orchestrator_server.sealing import Sealer
+from sdk.contract.access import RoleCreate, RoleUpdate
+from sdk.contract.assets import AssetCreate, AssetUpdate
+
+HELD_SECONDS = 0.3
+BOSS = Person(id=1, username="boss", permissions=EVERYTHING, token_id=1, actor=SYSTEM)
+
+
+async def overlapping(database, first, second):
+    """What became of two units, the second of which begins while the first is not committed."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+    release = threading.Event()
+
+    def held(tx):
+        outcome = first(tx)
+        loop.call_soon_threadsafe(done.set)
+        release.wait(10)
+        return outcome
+
+    one = asyncio.create_task(database.write(held))
+    await done.wait()
+    two = asyncio.create_task(database.write(second))
+    # The second has come as far as it can: to the end, or to where it waits for the first.
+    await asyncio.wait([two], timeout=HELD_SECONDS)
+    release.set()
+    return await asyncio.gather(one, two, return_exceptions=True)
+
+
+async def a_token(database):
+    def make(tx):
+        user = service.create_user(tx, SYSTEM, "ada", "v2$x", is_admin=False)
+        return service.keep_token(tx, "reset", user.id, tx.now + resets.VALID).text
+
+    return await database.write(make)
+
+
+async def test_a_reset_token_works_once_though_two_use_it_at_once(postgres):
+    token = await a_token(postgres)
+    first, second = await overlapping(
+        postgres,
+        lambda tx: resets.reset(tx, SYSTEM, token, "v2$first"),
+        lambda tx: resets.reset(tx, SYSTEM, token, "v2$second"),
+    )
+    assert first is None
+    assert isinstance(second, Invalid)
+    known = await postgres.read(service.find, "ada")
+    assert known.password_hash == "v2$first"
+
+
+async def test_of_two_who_edit_the_same_state_of_a_role_one_is_told(postgres):
+    role = await postgres.write(roles.create, BOSS, RoleCreate(name="clerk"))
+    seen = etags.expected(etags.of(role))
+    first, second = await overlapping(
+        postgres,
+        lambda tx: roles.update(tx, BOSS, role.id, RoleUpdate(name="one"), seen),
+        lambda tx: roles.update(tx, BOSS, role.id, RoleUpdate(name="two"), seen),
+    )
+    assert first.name == "one"
+    assert isinstance(second, PreconditionFailed)
+
+
+async def test_an_edit_of_an_asset_does_not_bring_its_old_secret_back(postgres, tmp_path):
+    sealer = Sealer(KeyFile(tmp_path / "keys.json", load(tmp_path / "keys.json", check=None)))
+    wanted = AssetCreate(name="api", type="secret", value="old")
+    asset = await postgres.write(assets.create, SYSTEM, sealer, wanted)
+
+    def change(**fields):
+        update = AssetUpdate(**fields)
+        return lambda tx: assets.update(tx, SYSTEM, sealer, asset.id, update, Expected())
+
+    await overlapping(postgres, change(value="new"), change(description="of the bank"))
+    stored = await postgres.read(assets._stored, asset.id)
+    assert stored.description == "of the bank"
+    assert sealer.open(stored.sealed, assets.place(asset.id)) == "new"

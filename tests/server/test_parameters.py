@@ -1,0 +1,46 @@
+"""Parameters that do not fit are named, and never shown."""
+
+import pytest
+
+from orchestrator_server.errors import Invalid
+from orchestrator_server.parameters import check, check_schema
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "login": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "a/b": {"type": "array", "items": {"maxLength": 3}},
+        "size": {"enum": ["s", "m"]},
+    },
+    "required": ["size"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "pointer", "said"),
+    [
+        ({}, "#/parameters", "'size' is a required property"),
+        ({"size": "s", "canary": 1}, "#/parameters", "'canary' was unexpected"),
+        ({"size": "canary"}, "#/parameters/size", '`enum` is ["s","m"]'),
+        ({"size": "s", "login": "canary"}, "#/parameters/login", "`anyOf` is"),
+        ({"size": "s", "a/b": ["x", "canary"]}, "#/parameters/a~1b/1", "`maxLength` is 3"),
+    ],
+)
+def test_what_does_not_fit_is_pointed_at(parameters, pointer, said):
+    with pytest.raises(Invalid) as refused:
+        check(parameters, SCHEMA)
+    assert refused.value.pointer == pointer
+    assert said in str(refused.value)
+    assert "canary" not in str(refused.value).replace("'canary' was unexpected", "")
+
+
+def test_what_fits_is_taken():
+    check({"size": "m", "login": None, "a/b": []}, SCHEMA)
+    check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("keyword", ["pattern", "$ref", "uniqueItems", "patternProperties", "not"])
+def test_what_could_keep_a_server_busy_is_not_for_a_schema(keyword):
+    with pytest.raises(Invalid, match="cannot use"):
+        check_schema({"type": "object", "properties": {"a": {keyword: True}}})
