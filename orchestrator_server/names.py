@@ -1,5 +1,6 @@
 """What a name may look like, and when two names are the same. Pure."""
 
+import re
 import unicodedata
 
 from orchestrator_server.errors import Invalid
@@ -8,6 +9,9 @@ MAX_CHARACTERS = 255
 # Control and format characters (an invisible or reversed name deceives), line ends, halves
 # of a character.
 _REFUSED = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
+_NOT_A_FOLDER = re.compile(
+    r"[/\\]|^\.|\.$|^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?$", re.IGNORECASE
+)
 
 
 def clean(name: str, *, what: str, pointer: str = "#/name") -> str:
@@ -19,12 +23,24 @@ def clean(name: str, *, what: str, pointer: str = "#/name") -> str:
         raise Invalid(
             f"The name of a {what} has at most {MAX_CHARACTERS} characters.", pointer=pointer
         )
-    if any(unicodedata.category(character) in _REFUSED for character in trimmed):
+    if any(unicodedata.category(character) in _REFUSED for character in name):
         raise Invalid(
             f"The name of a {what} cannot contain control or invisible characters.",
             pointer=pointer,
         )
     return trimmed
+
+
+def clean_plain(name: str, *, what: str, pointer: str = "#/name") -> str:
+    """A name that may also become the name of a folder, on any system."""
+    cleaned = clean(name, what=what, pointer=pointer)
+    if _NOT_A_FOLDER.search(cleaned):
+        raise Invalid(
+            f"The name of a {what} cannot contain slashes, begin or end with a dot, or be a name "
+            "that Windows keeps for a device.",
+            pointer=pointer,
+        )
+    return cleaned
 
 
 def key(name: str) -> str:

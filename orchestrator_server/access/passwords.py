@@ -5,7 +5,9 @@ import base64
 import hashlib
 import hmac
 import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import bcrypt
 
@@ -18,6 +20,8 @@ MAX_CHARACTERS = 1024
 THREADS = 2  # a hash takes a quarter of a second; requests must not wait for sign-ins
 QUEUE = 20
 _FORMAT = "v2$"
+
+T = TypeVar("T")
 
 
 class Passwords:
@@ -40,25 +44,24 @@ class Passwords:
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Whether `password` is the one of `hashed`; without one, no, after the same time."""
+        right = await self._in_turn(self._check, password, hashed or self._nobody)
+        return right and hashed is not None
+
+    async def hash(self, password: str) -> str:
+        return await self._in_turn(self.hash_now, password)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    async def _in_turn(self, work: Callable[..., T], *args: str) -> T:
         if self._waiting >= QUEUE + THREADS:
             raise Unavailable("Many people are signing in; try again in a moment.")
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            right = await loop.run_in_executor(
-                self._threads, self._check, password, hashed or self._nobody
-            )
+            return await loop.run_in_executor(self._threads, work, *args)
         finally:
             self._waiting -= 1
-        return right and hashed is not None
-
-    async def hash(self, password: str) -> str:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self.hash_now, password
-        )
-
-    def close(self) -> None:
-        self._threads.shutdown()
 
     def _check(self, password: str, hashed: str) -> bool:
         return bcrypt.checkpw(self._digest(password), hashed.removeprefix(_FORMAT).encode())

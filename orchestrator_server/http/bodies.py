@@ -10,8 +10,8 @@ import msgspec
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from orchestrator_server import strict_json
 from orchestrator_server.errors import Malformed, TooLarge, TooSlow, UnsupportedMediaType
-from orchestrator_server.http import strict_json
 
 T = TypeVar("T")
 

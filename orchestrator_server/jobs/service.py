@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from orchestrator_server import names, parameters
+from orchestrator_server import names, parameters, strict_json
 from orchestrator_server.access.callers import Actor, Person
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
-from orchestrator_server.errors import Conflict, Invalid
+from orchestrator_server.errors import Conflict, Invalid, Malformed
 from orchestrator_server.jobs import lifecycle
 from orchestrator_server.machines import service as machines
 from orchestrator_server.processes import service as processes
@@ -22,6 +22,8 @@ from sdk.contract.processes import Process
 from sdk.contract.settings import JobSettings
 
 sql = queries.load(__package__)
+
+_NO_OBJECT = "The text in `parameters` is not a JSON object that every reader reads the same."
 
 MAX_PARAMETERS_BYTES = 256 * 1024
 
@@ -43,10 +45,7 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
     process = _process(tx, wanted)
     if not process.is_active:
         raise Conflict(f"Process {process.name} is not active; activate it first.")
-    if wanted.robot_id is not None:
-        robots.get(tx, wanted.robot_id, tx.now)
-    if wanted.machine_id is not None:
-        machines.get(tx, wanted.machine_id, tx.now)
+    _check_place(tx, wanted)
     given = process.default_parameters | _parameters(wanted)
     if process.parameters_schema is not None:
         parameters.check(given, process.parameters_schema)
@@ -155,16 +154,24 @@ def _process(tx: Transaction, wanted: JobCreate) -> Process:
     return processes.for_running(tx, process_id)
 
 
+def _check_place(tx: Transaction, wanted: JobCreate) -> None:
+    if wanted.machine_id is not None:
+        machines.get(tx, wanted.machine_id, tx.now)
+    if wanted.robot_id is None:
+        return
+    robot = robots.get(tx, wanted.robot_id, tx.now)
+    if wanted.machine_id not in (None, robot.machine_id):
+        raise Conflict(
+            f"Robot {robot.name} is not on machine {wanted.machine_id}, so the job would wait for "
+            "ever; name one of the two."
+        )
+
+
 def _parameters(wanted: JobCreate) -> dict[str, Any]:
     """An object, or the text of one: the seed's first clients send text."""
     given = wanted.parameters
     if isinstance(given, str):
-        try:
-            given = msgspec.json.decode(given, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            raise Invalid(
-                "The text in `parameters` is not a JSON object.", pointer="#/parameters"
-            ) from error
+        given = _object_in(given)
     if len(msgspec.json.encode(given)) > MAX_PARAMETERS_BYTES:
         raise Invalid(
             f"Parameters have at most {MAX_PARAMETERS_BYTES // 1024} KiB; "
@@ -172,6 +179,16 @@ def _parameters(wanted: JobCreate) -> dict[str, Any]:
             pointer="#/parameters",
         )
     return given
+
+
+def _object_in(text: str) -> dict[str, Any]:
+    try:
+        found = strict_json.read(text)
+    except Malformed as error:
+        raise Invalid(_NO_OBJECT, pointer="#/parameters") from error
+    if not isinstance(found, dict):
+        raise Invalid(_NO_OBJECT, pointer="#/parameters")
+    return found
 
 
 def display(job: Job) -> str:

@@ -162,7 +162,7 @@ def _keep_login(
 
 
 def _free_name(tx: Transaction, robot: Robot, wanted: str) -> str:
-    name = names.clean(wanted, what="robot")
+    name = names.clean_plain(wanted, what="robot")
     if names.key(name) != names.key(robot.name) and service.is_named(tx, name):
         raise AlreadyExists(f"There is a robot {name} already.")
     return name

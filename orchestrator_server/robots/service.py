@@ -49,7 +49,7 @@ class _ByToken(_Named, frozen=True):
 def create(
     tx: Transaction, actor: Actor, wanted: RobotCreate, online_since: datetime
 ) -> RobotCreated:
-    name = names.clean(wanted.name, what="robot")
+    name = names.clean_plain(wanted.name, what="robot")
     if tx.maybe(sql.by_name, _Named, name_key=names.key(name)):
         raise AlreadyExists(f"There is a robot {name} already.")
     if wanted.machine_id is not None:
@@ -66,7 +66,7 @@ def register(
 ) -> RobotRegistered:
     """Make the robot, or give one that this machine owns a new token."""
     machine_id = machines.id_of_key(tx, wanted.machine_key)
-    name = names.clean(wanted.name, what="robot")
+    name = names.clean_plain(wanted.name, what="robot")
     info = wanted.machine_info or {}
     token = secrets.new("rbt")
     known = tx.maybe(sql.by_name, _Named, name_key=names.key(name))

@@ -5,6 +5,7 @@ import asyncio
 from aiohttp import web
 
 from orchestrator_server.access.callers import JobCaller, RobotCaller
+from orchestrator_server.access.throttle import MACHINE_KEYS
 from orchestrator_server.access.tokens import job_token
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict, Forbidden
@@ -16,6 +17,7 @@ from orchestrator_server.http.keys import (
     KEYS,
     LOGS,
     SETTINGS,
+    THROTTLE,
     WAKEUPS,
     online_since,
 )
@@ -44,8 +46,12 @@ LOG_CHUNK_BYTES = 256 * 1024
 
 async def register_robot(request: web.Request, wanted: RobotRegister) -> RobotRegistered:
     """Register a robot with its machine's key; a robot of that machine gets a new token."""
+    throttle, address = request.app[THROTTLE], request.remote or ""
+    throttle.charge(MACHINE_KEYS, address)
     since = online_since(request)
-    return await request.app[DATABASE].write(robots.register, origin(request), wanted, since)
+    robot = await request.app[DATABASE].write(robots.register, origin(request), wanted, since)
+    throttle.refund(MACHINE_KEYS, address)
+    return robot
 
 
 async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -> HeartbeatAnswer:

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from sdk.contract.base import Id, ListQuery, Name, Request, Resource, Search, Text
+from sdk.contract.base import Id, ListQuery, Name, Request, Resource, Search, Text, whole
 
 Password = Annotated[str, Meta(max_length=1024)]
-Email = Annotated[str, Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)]
+Email = Annotated[str, Meta(pattern=whole(r"[^\s@<>]+@[^\s@<>]+"), max_length=254)]
 UserNameText = Annotated[str, Meta(max_length=64)]
-Permission = Annotated[str, Meta(pattern="^[a-z_]+:[a-z]+$", max_length=64)]
+Permission = Annotated[str, Meta(pattern=whole("[a-z_]+:[a-z]+"), max_length=64)]
 
 
 class Artifact(StrEnum):

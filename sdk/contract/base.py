@@ -11,15 +11,21 @@ from msgspec import Meta
 
 T = TypeVar("T")
 
+
+def whole(pattern: str) -> str:
+    """A pattern for a text from end to end; a `$` alone lets a line end pass in Python."""
+    return rf"^{pattern}$(?!\n)"
+
+
 MAX_ID = 2**63 - 1
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Text = Annotated[str, Meta(max_length=4096)]
 Search = Annotated[str, Meta(min_length=1, max_length=200)]
 MASK = "***"  # what every people's route shows instead of a secret
-Label = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}$")]
+Label = Annotated[str, Meta(pattern=whole("[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}"))]
 Labels = Annotated[list[Label], Meta(max_length=20)]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(pattern=whole("[0-9a-f]{64}"))]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +47,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 class ListQuery(Query, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    cursor: Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")] | None = None
+    cursor: Annotated[str, Meta(pattern=whole("[1-9][0-9]{0,17}"))] | None = None
 
     @property
     def before_id(self) -> int | None:

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from sdk.contract.base import Id, Labels, Name, Query, Request, Resource, Text
+from sdk.contract.base import Id, Labels, Name, Query, Request, Resource, Text, whole
 from sdk.contract.jobs import JobStatus, Progress, Reason
 
-ClaimKey = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
-Instance = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+ClaimKey = Annotated[str, Meta(pattern=whole("[A-Za-z0-9_-]{1,64}"))]
+Instance = Annotated[str, Meta(pattern=whole("[A-Za-z0-9_-]{1,64}"))]
 Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Action = Literal["continue", "stop", "kill", "forget"]
 

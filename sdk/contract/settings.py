@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import Meta
 
-from sdk.contract.base import Request, Resource
+from sdk.contract.base import Request, Resource, whole
 
 Days = Annotated[int, Meta(ge=0, le=36_500)]  # 0: for ever
 
@@ -33,8 +33,10 @@ class LogFormat(StrEnum):
 
 class GeneralSettings(Resource, frozen=True, kw_only=True):
     instance_name: Annotated[str, Meta(min_length=1, max_length=100)] = "Runwright"
-    public_url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+$", max_length=255)] | None = None
-    timezone: Annotated[str, Meta(pattern="^[A-Za-z0-9_+/-]{1,64}$")] = "UTC"
+    public_url: (
+        Annotated[str, Meta(pattern=whole(r"https?://[^\s/?#@]+"), max_length=255)] | None
+    ) = None
+    timezone: Annotated[str, Meta(pattern=whole("[A-Za-z0-9_+/-]{1,64}"))] = "UTC"
 
 
 class SecuritySettings(Resource, frozen=True, kw_only=True):
@@ -62,13 +64,13 @@ class JobSettings(Resource, frozen=True, kw_only=True):
 
 class EmailSettings(Resource, frozen=True, kw_only=True):
     enabled: bool = False
-    host: Annotated[str, Meta(pattern="^[A-Za-z0-9.:-]{1,253}$")] | None = None
+    host: Annotated[str, Meta(pattern=whole("[A-Za-z0-9.:-]{1,253}"))] | None = None
     port: Annotated[int, Meta(ge=1, le=65_535)] = 587
     username: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     password: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None  # reads "***"
-    from_address: Annotated[str, Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)] | None = (
-        None
-    )
+    from_address: (
+        Annotated[str, Meta(pattern=whole(r"[^\s@<>]+@[^\s@<>]+"), max_length=254)] | None
+    ) = None
     tls: Tls = Tls.STARTTLS
 
 

@@ -18,9 +18,13 @@ _SURROGATE = re.compile("[\ud800-\udfff\x00]")
 def decode(body: bytes) -> Any:
     """The value of `body`; Malformed, with a sentence that says why, if it has none."""
     try:
-        text = body.decode()
+        return read(body.decode())
     except UnicodeDecodeError as error:
         raise Malformed("The body is not UTF-8.") from error
+
+
+def read(text: str) -> Any:
+    """The value of `text`, which may be a text within a body; Malformed as in `decode`."""
     _check_depth(text)
     try:
         value = _DECODER.decode(text)

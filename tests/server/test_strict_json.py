@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator_server.errors import Malformed
-from orchestrator_server.http.strict_json import MAX_DEPTH, decode
+from orchestrator_server.strict_json import MAX_DEPTH, decode
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1)
