@@ -40,7 +40,8 @@ def markdown() -> str:
 def _route(route: Route) -> str:
     lines = [f"### {route.method} {route.path}", "", route.summary, ""]
     permission = f", permission `{route.may}`" if route.may else ""
-    lines.append(f"- credential: {CREDENTIAL[route.door]}{permission}")
+    scope = f"; an SDK token with the scope `{route.sdk}`" if route.sdk else ""
+    lines.append(f"- credential: {CREDENTIAL[route.door]}{permission}{scope}")
     if route.query:
         lines.append(f"- query: {_link(route.query)}")
     if route.takes or route.media_types != ("application/json",):
@@ -66,7 +67,7 @@ def _errors(route: Route) -> list[str]:
         "413": takes_body,
         "415": takes_body,
         "422": takes_body or bool(route.query),
-        "429": route.path.startswith("/api/auth/"),
+        "429": route.path.startswith(("/api/auth/", "/api/sdk/auth/")),
     }
     return [status for status, can_come in possible.items() if can_come] + ["503"]
 

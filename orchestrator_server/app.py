@@ -36,6 +36,7 @@ from orchestrator_server.http.keys import (
     OPENAPI,
     PACKAGES,
     PASSWORDS,
+    SDK_WAITING,
     SEALER,
     SETTINGS,
     SETUP_TOKEN,
@@ -59,6 +60,8 @@ from orchestrator_server.queue_items import routes as queue_items
 from orchestrator_server.queues import routes as queues
 from orchestrator_server.robots import routes as robots
 from orchestrator_server.runner import routes as runner
+from orchestrator_server.sdk_sessions import routes as sdk_sessions
+from orchestrator_server.sdk_sessions.waiting import Waiting
 from orchestrator_server.sealing import Sealer
 from orchestrator_server.settings import routes as settings
 from orchestrator_server.settings.current import CurrentSettings
@@ -80,6 +83,7 @@ FEATURES = [
     queues,
     queue_items,
     dashboard,
+    sdk_sessions,
     docs,
 ]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
@@ -97,6 +101,7 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[DATA_FOLDER] = config.data
     app[HOSTS] = config.hosts
     app[METRICS] = Metrics()
+    app[SDK_WAITING] = Waiting()
     app[OPENAPI] = openapi.document(ROUTES)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
@@ -184,3 +189,4 @@ def _apply(config: Config, settings: Settings) -> None:
 
 async def _let_go(app: web.Application) -> None:
     app[WAKEUPS].close()
+    app[SDK_WAITING].close()

@@ -18,6 +18,11 @@ SIGN_IN_ONLY = {
     "/api/auth/logout",
     "/api/auth/me",
     "/api/auth/password",
+    "/api/sdk/auth/confirm",
+    "/api/sdk/auth/logout",
+    "/api/sdk/auth/session",
+    "/api/sdk/auth/sessions",
+    "/api/sdk/auth/sessions/{session_id}",
 }
 PUBLIC = {
     "/",
@@ -28,6 +33,8 @@ PUBLIC = {
     "/api/health/live",
     "/api/health/ready",
     "/api/runner/register-robot",  # asks for the machine's key itself
+    "/api/sdk/auth/start",
+    "/api/sdk/auth/status",  # asks for the verifier
     "/docs",
     "/docs/init.js",
     "/docs/swagger-ui-bundle.js",

@@ -25,12 +25,25 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     permissions: frozenset[str]  # "jobs:view", …
     token_id: int
     actor: Actor
-    via: str = "session"  # or "api", for an API token
+    via: str = "session"  # or "api", for an API token, or "sdk", after `sdk login`
+    scopes: frozenset[str] = frozenset()  # what an SDK token was confirmed for
 
     def must_be_signed_in(self) -> None:
         """Some things are for the person alone, not for a program that holds their token."""
         if self.via != "session":
-            raise Forbidden("An API token cannot do this; sign in with your password.")
+            raise Forbidden("A token for programs cannot do this; sign in with your password.")
+
+    def must_be_for(self, scope: str | None) -> None:
+        """An SDK token opens the routes of its scopes; any other token, those of its person."""
+        if self.via != "sdk" or scope in self.scopes:
+            return
+        if scope is None:
+            raise Forbidden("SDK token not permitted for this endpoint", kind="sdk-token")
+        raise Forbidden(
+            f"SDK token not permitted for this endpoint: it needs the scope {scope}; "
+            f"sign in with `sdk login --scope {scope}`.",
+            kind="sdk-token",
+        )
 
     def must_hold(self, permissions: frozenset[str]) -> None:
         """Nobody gives, or takes charge of, more than they have."""

@@ -25,9 +25,9 @@ RETURNING id;
 
 -- name: signed_in
 -- Who a sign-in belongs to, if it is still good and its user may still act.
-SELECT u.id, u.username, u.is_admin, t.id AS token_id
+SELECT u.id, u.username, u.is_admin, t.id AS token_id, t.scopes
 FROM tokens AS t JOIN users AS u ON u.id = t.user_id
-WHERE t.token_hash = :token_hash AND t.user_id = :user_id AND t.kind = 'session'
+WHERE t.token_hash = :token_hash AND t.user_id = :user_id AND t.kind = :kind
   AND t.revoked_at IS NULL AND t.expires_at > :now AND u.is_active;
 
 -- name: revoke_token

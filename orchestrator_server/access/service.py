@@ -41,6 +41,7 @@ class _SignedIn(msgspec.Struct, frozen=True):
     username: str
     is_admin: bool
     token_id: int
+    scopes: list[str] | None
 
 
 def create_built_in_roles(tx: Transaction) -> None:
@@ -155,8 +156,12 @@ def sign_in_failed(tx: Transaction, actor: Actor, username: str) -> None:
 
 
 def sign_out(tx: Transaction, person: Person) -> None:
-    tx.run(sql.revoke_token, id=person.token_id)
+    end_token(tx, person.token_id)
     audit.record(tx, person.actor, "session.logout", entity_id=person.id, name=person.username)
+
+
+def end_token(tx: Transaction, token_id: int) -> None:
+    tx.run(sql.revoke_token, id=token_id)
 
 
 def person(tx: Transaction, claims: Claims, origin: Actor) -> Person:
@@ -166,6 +171,7 @@ def person(tx: Transaction, claims: Claims, origin: Actor) -> Person:
         _SignedIn,
         token_hash=secrets.hash_of(claims.token),
         user_id=claims.user_id,
+        kind=claims.kind.via,
     )
     if found is None:
         raise Unauthenticated("Your sign-in is not valid or has ended; sign in again.")
@@ -177,6 +183,8 @@ def person(tx: Transaction, claims: Claims, origin: Actor) -> Person:
         actor=msgspec.structs.replace(
             origin, type=ActorType.USER, name=found.username, user_id=found.id
         ),
+        via=claims.kind.via,
+        scopes=frozenset(found.scopes or ()),
     )
 
 

@@ -15,7 +15,7 @@ from sdk.contract.settings import SecuritySettings
 
 ENTRIES = 10_000  # of each kind; the oldest is forgotten
 SIGN_INS, MACHINE_KEYS = "sign-ins", "machine keys"
-WRONG_PER_MINUTE = {SIGN_INS: 20, MACHINE_KEYS: 100}  # of one address, whatever the account
+WRONG_PER_MINUTE = {SIGN_INS: 20, MACHINE_KEYS: 100}  # of one address or person
 OTHERS_PER_MINUTE = 10  # registering, forgetting, resetting: of one address, each
 FAILURES_PER_HOUR = 100  # of one account, from addresses that nobody knows
 MAILS_PER_HOUR = 3  # to one person, whoever asks for them

@@ -17,8 +17,6 @@ from orchestrator_server.keys import Keys
 
 ALGORITHM = "HS256"
 ISSUER = "runwright"
-AUDIENCE = "rw:user"
-TYPE = "rw-user+jwt"
 MAX_SECONDS = 24 * 3600  # a token that says it lives longer is not ours
 LEEWAY_SECONDS = 30
 MAX_CHARACTERS = 4096
@@ -37,10 +35,24 @@ _SIGNATURE_ONLY: Options = {
 _REFUSED = "Your sign-in is not valid or has ended; sign in again."
 
 
+class Kind(NamedTuple):
+    """What tells one sort of token from another; a token of one never passes for another's."""
+
+    audience: str
+    type: str  # RFC 8725, section 3.11
+    via: str  # as in a Person, and the kind of its row
+
+
+USER = Kind("rw:user", "rw-user+jwt", "session")
+SDK = Kind("rw:sdk", "rw-sdk+jwt", "sdk")
+_BY_TYPE: dict[Any, Kind] = {kind.type: kind for kind in (USER, SDK)}
+
+
 class Claims(NamedTuple):
     user_id: int
     token: str  # `jti`: the sign-in it belongs to, looked up by its hash
     expires_at: int  # seconds since 1970, as in RFC 7519
+    kind: Kind = USER
 
 
 class JobClaims(NamedTuple):
@@ -48,18 +60,22 @@ class JobClaims(NamedTuple):
     attempt: int
 
 
-def sign(keys: Keys, user_id: int, token: str, now: datetime, seconds: int) -> str:
+def sign(
+    keys: Keys, user_id: int, token: str, now: datetime, seconds: int, kind: Kind = USER
+) -> str:
     issued = int(now.timestamp())
     claims = {
         "iss": ISSUER,
-        "aud": AUDIENCE,
+        "aud": kind.audience,
         "sub": str(user_id),
         "iat": issued,
         "nbf": issued,
         "exp": issued + seconds,
         "jti": token,
     }
-    return jwt.encode(claims, keys.signing, ALGORITHM, {"kid": keys.signing_id, "typ": TYPE})
+    if kind is SDK:
+        claims["auth_type"] = "sdk"  # as clients of the seed read it; the audience decides
+    return jwt.encode(claims, keys.signing, ALGORITHM, {"kid": keys.signing_id, "typ": kind.type})
 
 
 def verify(keys: Keys, text: str, now: datetime) -> Claims:
@@ -68,13 +84,17 @@ def verify(keys: Keys, text: str, now: datetime) -> Claims:
         raise Unauthenticated(_REFUSED)
     try:
         header = jwt.get_unverified_header(text)
-        expected = {"alg": ALGORITHM, "typ": TYPE, "kid": keys.signing_id}
-        if header != expected:
+        kind = _BY_TYPE.get(header.get("typ"))
+        if kind is None or header != {
+            "alg": ALGORITHM,
+            "typ": kind.type,
+            "kid": keys.signing_id,
+        }:
             raise Unauthenticated(_REFUSED)
         payload = jwt.decode(text, keys.signing, [ALGORITHM], _SIGNATURE_ONLY)
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise Unauthenticated(_REFUSED) from error
-    return _claims(payload, now)
+    return _claims(payload, now, kind)
 
 
 def job_token(keys: Keys, job_id: int, attempt: int) -> str:
@@ -91,7 +111,7 @@ def read_job_token(keys: Keys, text: str) -> JobClaims:
     raise Unauthenticated("This job token is not valid.")
 
 
-def _claims(payload: dict[str, Any], now: datetime) -> Claims:
+def _claims(payload: dict[str, Any], now: datetime, kind: Kind) -> Claims:
     times = [payload.get(name) for name in ("iat", "nbf", "exp")]
     if not all(type(time) is int for time in times):
         raise Unauthenticated(_REFUSED)
@@ -100,7 +120,7 @@ def _claims(payload: dict[str, Any], now: datetime) -> Claims:
     user_id, token = payload.get("sub"), payload.get("jti")
     sound = (
         payload.get("iss") == ISSUER
-        and payload.get("aud") == AUDIENCE
+        and payload.get("aud") == kind.audience
         and isinstance(user_id, str)
         and re.fullmatch("[1-9][0-9]{0,17}", user_id, re.ASCII)
         and isinstance(token, str)
@@ -109,4 +129,4 @@ def _claims(payload: dict[str, Any], now: datetime) -> Claims:
     )
     if not sound:
         raise Unauthenticated(_REFUSED)
-    return Claims(int(str(user_id)), str(token), expires)
+    return Claims(int(str(user_id)), str(token), expires, kind)

@@ -54,7 +54,7 @@ async def read_asset(request: web.Request, job: JobCaller, name: str) -> AssetVa
 
 
 ROUTES = [
-    get("/api/assets", list_assets, may="assets:view"),
+    get("/api/assets", list_assets, may="assets:view", sdk="default"),
     post("/api/assets", create_asset, may="assets:create", status=201),
     get("/api/assets/{asset_id}", get_asset, may="assets:view"),
     put("/api/assets/{asset_id}", update_asset, may="assets:edit"),

@@ -18,6 +18,7 @@ from orchestrator_server.mail import Mailer
 from orchestrator_server.maintenance.loop import Maintenance
 from orchestrator_server.packages.storage import PackageStore
 from orchestrator_server.robots import presence
+from orchestrator_server.sdk_sessions.waiting import Waiting
 from orchestrator_server.sealing import Sealer
 from orchestrator_server.settings.current import CurrentSettings
 
@@ -35,6 +36,7 @@ METRICS = web.AppKey("metrics", Metrics)
 OPENAPI = web.AppKey("openapi", bytes)
 PACKAGES = web.AppKey("packages", PackageStore)
 PASSWORDS = web.AppKey("passwords", Passwords)
+SDK_WAITING = web.AppKey("sdk_waiting", Waiting)
 SEALER = web.AppKey("sealer", Sealer)
 SETUP_TOKEN: web.AppKey[str | None] = web.AppKey("setup_token", str)
 SETTINGS = web.AppKey("settings", CurrentSettings)

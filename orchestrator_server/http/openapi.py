@@ -69,6 +69,8 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     }
     if route.may:
         operation["x-permission"] = route.may
+    if route.sdk:
+        operation["x-sdk-scope"] = route.sdk
     if route.method in ("POST", "PUT") and (
         route.takes or route.media_types != ("application/json",)
     ):

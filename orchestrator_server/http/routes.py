@@ -22,7 +22,7 @@ import msgspec
 from aiohttp import web
 
 from orchestrator_server import etags
-from orchestrator_server.access.callers import JobCaller, Person, RobotCaller, Worker
+from orchestrator_server.access.callers import Caller, JobCaller, Person, RobotCaller, Worker
 from orchestrator_server.errors import NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies
@@ -53,6 +53,7 @@ class Route(NamedTuple):
     ids: tuple[str, ...]
     texts: tuple[str, ...]  # names in the path that are not ids
     documented: bool  # whether it stands in `/openapi.json`
+    sdk: str | None  # the scope with which an SDK token opens it; None: it does not
 
     @property
     def summary(self) -> str:
@@ -82,6 +83,7 @@ def _route(method: str, path: str, handler: Callable[..., Awaitable[Any]], **sai
         ids=tuple(name for name in in_path if hints[name] is int),
         texts=tuple(name for name in in_path if hints[name] is str),
         documented=said.get("documented", True),
+        sdk=said.get("sdk"),
     )
 
 
@@ -106,8 +108,10 @@ def put(
     return _route("PUT", path, handler, may=may, **said)
 
 
-def delete(path: str, handler: Callable[..., Awaitable[Any]], *, may: str | None) -> Route:
-    return _route("DELETE", path, handler, may=may, status=204)
+def delete(
+    path: str, handler: Callable[..., Awaitable[Any]], *, may: str | None, **said: Any
+) -> Route:
+    return _route("DELETE", path, handler, may=may, status=204, **said)
 
 
 def public_get(path: str, handler: Callable[..., Awaitable[Any]], **said: Any) -> Route:
@@ -175,8 +179,7 @@ def _guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         caller = await identify(request, route.door)
         if caller is not None:
             request[CALLER] = caller
-        if route.may is not None and isinstance(caller, Person):
-            caller.must(route.may)
+        _check_rights(route, caller)
         arguments: dict[str, Any] = {name: _path_id(request, name) for name in route.ids}
         arguments |= {name: _path_text(request, name) for name in route.texts}
         if expected_name is not None:
@@ -192,6 +195,13 @@ def _guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         return _answer(request, route, await route.handler(request, **arguments))
 
     return guarded
+
+
+def _check_rights(route: Route, caller: Caller | None) -> None:
+    if isinstance(caller, Person):
+        caller.must_be_for(route.sdk)
+        if route.may is not None:
+            caller.must(route.may)
 
 
 def _answer(request: web.Request, route: Route, answer: Any) -> web.StreamResponse:

@@ -23,6 +23,7 @@ from sdk.contract.settings import JobSettings
 
 sql = queries.load(__package__)
 
+_SOURCES = {"session": Source.MANUAL, "api": Source.API, "sdk": Source.SDK}
 _NO_OBJECT = "The text in `parameters` is not a JSON object that every reader reads the same."
 
 MAX_PARAMETERS_BYTES = 256 * 1024
@@ -75,7 +76,7 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
 
 
 def source_of(person: Person) -> Source:
-    return Source.MANUAL if person.via == "session" else Source.API
+    return _SOURCES[person.via]
 
 
 def get(tx: Transaction, job_id: int) -> Job:

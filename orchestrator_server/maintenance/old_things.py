@@ -8,6 +8,7 @@ from orchestrator_server.jobs import retention
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.keys import Keys
 from orchestrator_server.repeats import service as repeats
+from orchestrator_server.sdk_sessions import service as sdk_sessions
 from orchestrator_server.settings.current import CurrentSettings
 
 BATCH = 500
@@ -28,6 +29,7 @@ class OldThings:
     async def run_once(self) -> None:
         """One step of each kind; the next minute takes the next."""
         await self._database.write(repeats.forget_old)
+        await self._database.write(sdk_sessions.forget_old)
         if days := self._settings.jobs.retention_days:
             age = timedelta(days=days)
             for job in await self._database.write(retention.forget_jobs, age, BATCH):

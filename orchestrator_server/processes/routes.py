@@ -52,10 +52,12 @@ async def delete_process(request: web.Request, person: Person, process_id: int) 
 
 
 ROUTES = [
-    get("/api/processes", list_processes, may="processes:view"),
-    post("/api/processes", create_process, may="processes:create", status=201),
-    get("/api/processes/{process_id}", get_process, may="processes:view"),
-    put("/api/processes/{process_id}", update_process, may="processes:edit"),
-    post("/api/processes/{process_id}/upgrade", upgrade_process, may="processes:edit"),
+    get("/api/processes", list_processes, may="processes:view", sdk="publish"),
+    post("/api/processes", create_process, may="processes:create", status=201, sdk="publish"),
+    get("/api/processes/{process_id}", get_process, may="processes:view", sdk="publish"),
+    put("/api/processes/{process_id}", update_process, may="processes:edit", sdk="publish"),
+    post(
+        "/api/processes/{process_id}/upgrade", upgrade_process, may="processes:edit", sdk="publish"
+    ),
     delete("/api/processes/{process_id}", delete_process, may="processes:delete"),
 ]

@@ -97,7 +97,7 @@ async def renew_item(request: web.Request, worker: Worker, item_id: int, wanted:
 
 ROUTES = [
     get("/api/queue-items", list_items, may="queue_items:view"),
-    post("/api/queue-items", create_item, may="queue_items:create", status=201),
+    post("/api/queue-items", create_item, may="queue_items:create", status=201, sdk="default"),
     post("/api/queue-items/bulk", create_items, may="queue_items:create", limit_bytes=BULK_BYTES),
     worker_post("/api/queue-items/claim", claim_item),
     get("/api/queue-items/{item_id}", get_item, may="queue_items:view"),

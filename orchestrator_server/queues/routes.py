@@ -46,7 +46,7 @@ async def delete_queue(request: web.Request, person: Person, queue_id: int) -> N
 
 
 ROUTES = [
-    get("/api/queues", list_queues, may="queues:view"),
+    get("/api/queues", list_queues, may="queues:view", sdk="default"),
     post("/api/queues", create_queue, may="queues:create", status=201),
     get("/api/queues/{queue_id}", get_queue, may="queues:view"),
     get("/api/queues/{queue_id}/stats", queue_stats, may="queues:view"),

@@ -44,6 +44,7 @@ class SecuritySettings(Resource, frozen=True, kw_only=True):
     max_failed_logins: Annotated[int, Meta(ge=1, le=1000)] = 5
     lockout_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
     access_token_minutes: Annotated[int, Meta(ge=1, le=1440)] = 480
+    sdk_token_minutes: Annotated[int, Meta(ge=1, le=1440)] = 60
     registration_enabled: bool = False
     rotation_overlap_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
 

@@ -110,7 +110,7 @@ async def test_a_token_that_does_not_say_exactly_what_ours_say_is_refused(
 ):
     now = int(clock.now.timestamp())
     text = jwt.encode(
-        forged(now, **changes), server[KEYS].signing, "HS256", {"kid": "1", "typ": tokens.TYPE}
+        forged(now, **changes), server[KEYS].signing, "HS256", {"kid": "1", "typ": tokens.USER.type}
     )
     answer = await api.ask("GET", "/api/auth/me", headers={"Authorization": f"Bearer {text}"})
     assert answer.status == 401
@@ -130,7 +130,7 @@ async def test_what_is_not_a_token_is_refused(api, header):
 async def test_another_algorithm_is_refused(api, server, clock):
     now = int(clock.now.timestamp())
     text = jwt.encode(forged(now), server[KEYS].signing * 2, "HS512",
-                      {"kid": "1", "typ": tokens.TYPE})  # fmt: skip
+                      {"kid": "1", "typ": tokens.USER.type})  # fmt: skip
     answer = await api.ask("GET", "/api/auth/me", headers={"Authorization": f"Bearer {text}"})
     assert answer.status == 401
 
