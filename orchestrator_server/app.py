@@ -17,6 +17,7 @@ from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.assets import routes as assets
 from orchestrator_server.audit import routes as audit
 from orchestrator_server.config import Config
+from orchestrator_server.console import routes as console
 from orchestrator_server.dashboard import routes as dashboard
 from orchestrator_server.db.migrate import migrate
 from orchestrator_server.db.open import open_database
@@ -84,6 +85,7 @@ FEATURES = [
     queue_items,
     dashboard,
     sdk_sessions,
+    console,
     docs,
 ]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]

@@ -35,6 +35,10 @@ PUBLIC = {
     "/api/runner/register-robot",  # asks for the machine's key itself
     "/api/sdk/auth/start",
     "/api/sdk/auth/status",  # asks for the verifier
+    "/console/console.css",
+    "/console/sdk",  # these read a cookie, and show a page to sign in on without it
+    "/console/sign-in",
+    "/console/sign-out",
     "/docs",
     "/docs/init.js",
     "/docs/swagger-ui-bundle.js",

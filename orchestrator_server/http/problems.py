@@ -58,6 +58,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _answer(request, Problem(title="Internal error", status=500))
 
 
+def status_of(error: errors.OrchestratorError) -> HTTPStatus:
+    return next(status for kind, status in STATUS.items() if isinstance(error, kind))
+
+
 def _refused(request: web.Request, error: errors.OrchestratorError) -> web.Response:
     kind, status = next((k, s) for k, s in STATUS.items() if isinstance(error, k))
     problem = _problem(status, str(error), error.kind or _slug(kind.__name__))

@@ -1,0 +1,1 @@
+"""The server's pages for people. They work without JavaScript and with the keyboard."""
