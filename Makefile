@@ -14,8 +14,9 @@ check: .venv/ready  ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-docs: .venv/ready  ## write docs/api.md anew from the route tables
+docs: .venv/ready  ## write docs/api.md and sdk/client/ anew from the route tables
 	$(BIN)/python docs/generate_api.py
+	$(BIN)/python -m docs.generate_client
 
 fuzz: .venv/ready  ## ask the server whatever its API allows, for longer: make fuzz [EXAMPLES=200]
 	RUNWRIGHT_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/program/test_fuzz.py

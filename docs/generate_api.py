@@ -48,6 +48,8 @@ def _route(route: Route) -> str:
         body = _link(route.takes) if route.takes else "the content"
         lines.append(f"- body: {body} as {' or '.join(route.media_types)}, "
                      f"at most {route.limit_bytes:,} bytes")  # fmt: skip
+    if route.repeatable:
+        lines.append("- header: `Idempotency-Key`; with the same key it is answered once")
     lines.append(f"- answer: {route.status}{_answer(route)}")
     lines.append(f"- errors: {', '.join(_errors(route))}")
     return "\n".join([*lines, ""])

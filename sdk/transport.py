@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 
@@ -115,6 +116,8 @@ def _encode(body: Body) -> tuple[object, dict[str, str]]:
 
 
 def _decode(response: aiohttp.ClientResponse, content: bytes, answer_type: type[T]) -> T:
+    if answer_type is type(None) and response.status == HTTPStatus.NO_CONTENT:
+        return None
     if answer_type is bytes:
         if response.content_type in NOT_IN_PIECES:
             raise _nonsense(response)

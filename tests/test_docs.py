@@ -11,6 +11,13 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+def test_the_client_is_fresh():
+    from docs.generate_client import FOLDER, modules
+
+    for name, text in modules().items():
+        assert (FOLDER / name).read_text("utf-8") == text, f"{name}: run make docs"
+
+
 def test_the_api_reference_is_fresh():
     made = subprocess.run(
         [sys.executable, "-c", "from docs import generate_api; print(generate_api.markdown())"],

@@ -53,6 +53,7 @@ class Route(NamedTuple):
     ids: tuple[str, ...]
     texts: tuple[str, ...]  # names in the path that are not ids
     documented: bool  # whether it stands in `/openapi.json`
+    repeatable: bool  # whether it answers an Idempotency-Key once
     sdk: str | None  # the scope with which an SDK token opens it; None: it does not
 
     @property
@@ -83,6 +84,7 @@ def _route(method: str, path: str, handler: Callable[..., Awaitable[Any]], **sai
         ids=tuple(name for name in in_path if hints[name] is int),
         texts=tuple(name for name in in_path if hints[name] is str),
         documented=said.get("documented", True),
+        repeatable=said.get("repeatable", False),
         sdk=said.get("sdk"),
     )
 

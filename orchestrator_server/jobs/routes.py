@@ -138,12 +138,12 @@ async def read_log(request: web.Request, job_id: int, wanted: LogQuery) -> web.R
 
 ROUTES = [
     get("/api/jobs", list_jobs, may="jobs:view", sdk="run"),
-    post("/api/jobs", create_job, may="jobs:create", status=201, sdk="run"),
+    post("/api/jobs", create_job, may="jobs:create", status=201, sdk="run", repeatable=True),
     get("/api/jobs/{job_id}", get_job, may="jobs:view", sdk="run"),
     post("/api/jobs/{job_id}/cancel", cancel_job, may="jobs:edit", sdk="run"),
     put("/api/jobs/{job_id}", update_job, may="jobs:edit"),
     post("/api/jobs/{job_id}/stop", stop_job, may="jobs:edit", sdk="run"),
-    post("/api/jobs/{job_id}/retry", retry_job, may="jobs:create", status=201),
+    post("/api/jobs/{job_id}/retry", retry_job, may="jobs:create", status=201, repeatable=True),
     get("/api/jobs/{job_id}/attempts", list_attempts, may="jobs:view", sdk="run"),
     get("/api/jobs/{job_id}/timeline", job_timeline, may="jobs:view", sdk="run"),
     get("/api/jobs/{job_id}/explain", explain_job, may="jobs:view", sdk="run"),

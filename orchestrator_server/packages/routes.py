@@ -202,6 +202,7 @@ ROUTES = [
         media_types=("multipart/form-data",),
         limit_bytes=MAX_PACKAGE_BYTES + _FORM_BYTES,
         gives=Package,
+        repeatable=True,
         sdk="publish",
     ),
     get("/api/packages", list_packages, may="packages:view", sdk="publish"),

@@ -97,8 +97,21 @@ async def renew_item(request: web.Request, worker: Worker, item_id: int, wanted:
 
 ROUTES = [
     get("/api/queue-items", list_items, may="queue_items:view"),
-    post("/api/queue-items", create_item, may="queue_items:create", status=201, sdk="default"),
-    post("/api/queue-items/bulk", create_items, may="queue_items:create", limit_bytes=BULK_BYTES),
+    post(
+        "/api/queue-items",
+        create_item,
+        may="queue_items:create",
+        status=201,
+        sdk="default",
+        repeatable=True,
+    ),
+    post(
+        "/api/queue-items/bulk",
+        create_items,
+        may="queue_items:create",
+        limit_bytes=BULK_BYTES,
+        repeatable=True,
+    ),
     worker_post("/api/queue-items/claim", claim_item),
     get("/api/queue-items/{item_id}", get_item, may="queue_items:view"),
     get("/api/queue-items/{item_id}/attempts", item_attempts, may="queue_items:view"),

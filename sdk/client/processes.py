@@ -1,0 +1,30 @@
+"""Made by `make docs` from the route tables; do not edit."""
+
+from sdk.client.requests import Listing, Requests
+from sdk.contract.processes import Process, ProcessCreate, ProcessQuery, ProcessUpdate
+
+
+class ProcessesCalls(Requests):
+    def list_processes(self, query: ProcessQuery | None = None) -> Listing[Process]:
+        """List processes, newest first."""
+        return self._list("/api/processes", Process, query or ProcessQuery())
+
+    async def create_process(self, wanted: ProcessCreate) -> Process:
+        """Create a process: a script of a package, under a name."""
+        return await self._change("POST", "/api/processes", Process, wanted)
+
+    async def get_process(self, process_id: int) -> Process:
+        """Get one process."""
+        return await self._get(f"/api/processes/{process_id}", Process)
+
+    async def update_process(self, process_id: int, wanted: ProcessUpdate) -> Process:
+        """Change a process; its version rises if something else would run."""
+        return await self._change("PUT", f"/api/processes/{process_id}", Process, wanted)
+
+    async def upgrade_process(self, process_id: int) -> Process:
+        """Move a process to the newest active version of its package."""
+        return await self._change("POST", f"/api/processes/{process_id}/upgrade", Process)
+
+    async def delete_process(self, process_id: int) -> None:
+        """Delete a process that has no unfinished job."""
+        return await self._change("DELETE", f"/api/processes/{process_id}", type(None))
