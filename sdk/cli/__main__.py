@@ -1,10 +1,14 @@
 """The list of commands; each is a file beside this one, loaded when it is called."""
 
+import difflib
 import importlib
+from typing import Any
 
 import click
 
-COMMANDS = ["pack"]
+from sdk.cli.terminal import Exit, Failure
+
+COMMANDS = ["login", "logout", "whoami", "pack"]
 
 
 class LazyGroup(click.Group):
@@ -16,14 +20,55 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"sdk.cli.{cmd_name}"), cmd_name)
+        command: click.Command = importlib.import_module(f"sdk.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if near := difflib.get_close_matches(args[0], COMMANDS, n=1):
+                raise click.UsageError(f"{error} Did you mean '{near[0]}'?", ctx) from error
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(Exit.INTERRUPTED)
+        except Exception as error:
+            failure = _in_words(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+
+def _in_words(error: Exception) -> Failure | None:
+    """What can be expected to go wrong, as the sentence and the status a shell gets."""
+    if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
+        return None
+    # Imported only now: these know the wire, which `sdk --help` does not need.
+    from sdk import errors, profiles
+
+    match error:
+        case errors.Unauthenticated():
+            return Failure(f"{error} Run `sdk login`.", Exit.SIGN_IN)
+        case errors.NotFound():
+            return Failure(str(error), Exit.NOT_FOUND)
+        case errors.Refused() | errors.Unreachable() | errors.NotAnOrchestrator():
+            return Failure(str(error))
+        case profiles.ProfileError() | OSError():
+            return Failure(str(error))
+    return None
 
 
 @click.group(name="sdk", cls=LazyGroup)
 @click.version_option(package_name="runwright", prog_name="sdk")
 def main() -> None:
-    """Build packages for robots."""
+    """Write packages for robots, publish them, run them and watch."""
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ import click
 from sdk import packaging
 
 
-@click.command()
+@click.command("pack")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to put the archive.  [default: FOLDER/dist]",
 )
-def pack(folder: Path, output: Path | None) -> None:
+def command(folder: Path, output: Path | None) -> None:
     """Build the archive of the package in FOLDER and print its path."""
     try:
         archive = packaging.pack(folder, output or folder / "dist")

@@ -1,0 +1,75 @@
+"""How every command talks: data on stdout, words on stderr, an exit status that says it all."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Any
+
+import click
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class Exit(IntEnum):
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    JOB_FAILED = 3
+    SIGN_IN = 4
+    NOT_FOUND = 5
+    INTERRUPTED = 130
+
+
+class Failure(click.ClickException):
+    """Ends the command with a sentence on stderr and this exit status."""
+
+    def __init__(self, message: str, exit_code: Exit = Exit.ERROR) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+
+
+def say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def is_watched() -> bool:
+    """Whether a person sees what we say."""
+    return sys.stderr.isatty()
+
+
+def show(value: Any, text: str, *, as_json: bool) -> None:
+    """`value` as JSON if it was asked for, else `text`, which says the same to a person."""
+    click.echo(_json(value) if as_json else text)
+
+
+def table(rows: Iterable[Sequence[object]], heads: Sequence[str]) -> str:
+    """Columns, each as wide as its widest text; no head and no line if there are no rows."""
+    texts = [[_cell(value) for value in row] for row in rows]
+    if not texts:
+        return ""
+    widths = [max(len(row[i]) for row in [heads, *texts]) for i in range(len(heads))]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in [list(heads), *texts]
+    ]
+    return "\n".join(lines)
+
+
+def print_bytes(content: bytes, *, to_stderr: bool = False) -> None:
+    """As they are: a log is bytes, whatever the terminal makes of them."""
+    click.echo(content, nl=False, err=to_stderr)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    text = str(value)
+    # A name from the server must not steer the terminal.
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _json(value: Any) -> str:
+    import msgspec
+
+    return json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=2)
