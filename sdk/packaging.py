@@ -11,6 +11,9 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from pathspec import GitIgnoreSpec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
@@ -90,21 +93,42 @@ def _files_to_pack(folder: Path, destination: Path, name: str) -> dict[str, Path
     return dict(sorted(files.items()))  # by text: a sorted Path ignores case on Windows
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, ignored: tuple["_Ignored", ...] = ()) -> Iterator[Path]:
+    ignored = (*ignored, *_ignored_in(folder))
     for path in folder.iterdir():
-        if _is_left_out(path):
+        if _is_left_out(path) or any(by.leaves_out(path) for by in ignored):
             continue
         if path.is_symlink():
             raise CannotPack(f"{path} is a symbolic link; a package holds files and folders only.")
         if path.is_dir():
-            yield from _walk(path)
+            yield from _walk(path, ignored)
         elif path.is_file():
             yield path
         else:
             raise CannotPack(f"{path} is neither a file nor a folder.")
 
 
+class _Ignored(NamedTuple):
+    """A `.gitignore`, which counts for its folder and what is below."""
+
+    folder: Path
+    spec: GitIgnoreSpec
+
+    def leaves_out(self, path: Path) -> bool:
+        name = path.relative_to(self.folder).as_posix()
+        return self.spec.match_file(name + "/" if path.is_dir() else name)
+
+
+def _ignored_in(folder: Path) -> Iterator[_Ignored]:
+    path = folder / ".gitignore"
+    if path.is_file():
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        yield _Ignored(folder, GitIgnoreSpec.from_lines(lines))
+
+
 def _is_left_out(path: Path) -> bool:
+    if (path / "pyvenv.cfg").is_file():
+        return True  # a virtual environment, whatever its name
     if path.name in LEFT_OUT or any(path.match(pattern) for pattern in LEFT_OUT_BY_PATTERN):
         return True
     return path.name.startswith(".") and path.is_dir()

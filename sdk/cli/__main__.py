@@ -2,13 +2,19 @@
 
 import difflib
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sdk.cli.terminal import Exit, Failure
 
-COMMANDS = ["login", "logout", "whoami", "pack"]
+if TYPE_CHECKING:
+    from sdk.contract.problem import FieldError
+
+COMMANDS = [
+    *("init", "login", "logout", "whoami", "pack", "publish", "start", "jobs", "logs", "cancel"),
+    *("queues", "assets", "open", "doctor"),
+]
 
 
 class LazyGroup(click.Group):
@@ -51,18 +57,26 @@ def _in_words(error: Exception) -> Failure | None:
     if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
         return None
     # Imported only now: these know the wire, which `sdk --help` does not need.
-    from sdk import errors, profiles
+    from sdk import errors, packaging, profiles, project, publishing
 
     match error:
         case errors.Unauthenticated():
             return Failure(f"{error} Run `sdk login`.", Exit.SIGN_IN)
         case errors.NotFound():
             return Failure(str(error), Exit.NOT_FOUND)
+        case errors.Invalid():
+            return Failure("\n".join([str(error), *_where(error.problem.errors)]))
         case errors.Refused() | errors.Unreachable() | errors.NotAnOrchestrator():
             return Failure(str(error))
-        case profiles.ProfileError() | OSError():
+        case profiles.ProfileError() | project.BadProject() | publishing.CannotPublish():
+            return Failure(str(error))
+        case packaging.CannotPack() | OSError():
             return Failure(str(error))
     return None
+
+
+def _where(errors: "list[FieldError]") -> list[str]:
+    return [f"  {error.pointer}: {error.detail}" for error in errors]
 
 
 @click.group(name="sdk", cls=LazyGroup)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sdk import packaging
+from sdk import publishing
 
 
 @click.command("pack")
@@ -16,8 +16,4 @@ from sdk import packaging
 )
 def command(folder: Path, output: Path | None) -> None:
     """Build the archive of the package in FOLDER and print its path."""
-    try:
-        archive = packaging.pack(folder, output or folder / "dist")
-    except (packaging.CannotPack, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(archive)
+    click.echo(publishing.pack(folder, output))

@@ -1,0 +1,74 @@
+"""What a package says about itself in `pyproject.toml`: its name, its version, its processes.
+
+[tool.runwright.processes]
+greet = "main.py"                                         # the script, as a whole
+invoices = { script = "main.py:main", timeout_seconds = 600 }   # one function of it
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sdk.contract.base import Labels, Name, Text
+from sdk.contract.processes import Attempts, ConcurrencyLimit, Priority, Seconds
+
+
+class BadProject(Exception):
+    """The project cannot be read; the message names the file and says why."""
+
+
+class ProcessPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A process that publishing makes or changes; what is not given stays as it is."""
+
+    script: Name
+    description: Text | msgspec.UnsetType = msgspec.UNSET
+    timeout_seconds: Seconds | msgspec.UnsetType = msgspec.UNSET
+    max_attempts: Attempts | msgspec.UnsetType = msgspec.UNSET
+    priority: Priority | msgspec.UnsetType = msgspec.UNSET
+    concurrency_limit: ConcurrencyLimit | msgspec.UnsetType = msgspec.UNSET
+    labels: Labels | msgspec.UnsetType = msgspec.UNSET
+    default_parameters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+    def options(self) -> dict[str, Any]:
+        """What was said beside the script."""
+        said = msgspec.structs.asdict(self)
+        return {k: v for k, v in said.items() if v is not msgspec.UNSET and k != "script"}
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """`pyproject.toml` as it is; {} if there is none."""
+    path = folder / "pyproject.toml"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:  # not TOML, not UTF-8, not readable
+        raise BadProject(f"{path} cannot be read: {error}.") from error
+
+
+def name_and_version(folder: Path) -> tuple[str | None, str | None]:
+    project = read(folder).get("project")
+    if not isinstance(project, dict):
+        return None, None
+    name, version = project.get("name"), project.get("version")
+    return (name if isinstance(name, str) else None, version if isinstance(version, str) else None)
+
+
+def processes(folder: Path) -> dict[str, ProcessPlan]:
+    """By name. Without a table: one named like the package, for a `main.py`."""
+    table = read(folder).get("tool", {}).get("runwright", {}).get("processes")
+    if table is None:
+        name, _ = name_and_version(folder)
+        is_plain = name is not None and (folder / "main.py").is_file()
+        return {str(name): ProcessPlan(script="main.py")} if is_plain else {}
+    try:
+        plans = {
+            name: {"script": plan} if isinstance(plan, str) else plan
+            for name, plan in dict(table).items()
+        }
+        return msgspec.convert(plans, dict[str, ProcessPlan])
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        path = folder / "pyproject.toml"
+        raise BadProject(f"{path}, [tool.runwright.processes]: {error}.") from error

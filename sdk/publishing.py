@@ -1,0 +1,75 @@
+"""A folder becomes a package at the server, and its processes with it."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from sdk import packaging, project
+from sdk.client import Client
+from sdk.contract.packages import Package, PackagePreflight
+from sdk.contract.processes import Process, ProcessCreate, ProcessQuery, ProcessUpdate
+from sdk.project import ProcessPlan
+
+
+class CannotPublish(Exception):
+    """The server would not take it; the message says why."""
+
+
+class Change(NamedTuple):
+    process: Process
+    did: str  # "made", "changed", or "unchanged"
+
+
+class Published(NamedTuple):
+    package: Package
+    changes: list[Change]
+
+
+async def publish(
+    client: Client, folder: Path, archive: Path, told: Callable[[int], object]
+) -> Published:
+    """Ask first, then send, then make or change each process that the project names.
+
+    Again after an interruption it goes on: the same bytes are the same package."""
+    name, version = archive.stem.rsplit("_", 1)
+    wanted = PackagePreflight(name=name, version=version, sha256=_sha256(archive))
+    answer = await client.preflight_package(wanted)
+    if not answer.can_publish:
+        raise CannotPublish(answer.reason or f"{name} {version} cannot be published.")
+    plans = project.processes(folder)
+    package = await client.upload_package(archive, told=told)
+    changes = [await _apply(client, package, name, plan) for name, plan in plans.items()]
+    return Published(package, changes)
+
+
+def pack(folder: Path, output: Path | None) -> Path:
+    """The archive, after what can be known without the server is known to be right."""
+    files = project.processes(folder)
+    for name, plan in files.items():
+        script = plan.script.partition(":")[0]
+        if not (folder / script).is_file():
+            raise packaging.CannotPack(f"Process {name} wants {script}, which is not in {folder}.")
+    return packaging.pack(folder, output or folder / "dist")
+
+
+async def _apply(client: Client, package: Package, name: str, plan: ProcessPlan) -> Change:
+    known = await _find(client, name)
+    said = {"package_id": package.id, "script_path": plan.script, **plan.options()}
+    if known is None:
+        return Change(await client.create_process(ProcessCreate(name=name, **said)), "made")
+    if all(getattr(known, field) == value for field, value in said.items()):
+        return Change(known, "unchanged")
+    return Change(await client.update_process(known.id, ProcessUpdate(**said)), "changed")
+
+
+async def _find(client: Client, name: str) -> Process | None:
+    async for process in client.list_processes(ProcessQuery(search=name)):
+        if process.name.casefold() == name.casefold():
+            return process
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
