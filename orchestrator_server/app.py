@@ -47,7 +47,8 @@ from orchestrator_server.http.keys import (
 from orchestrator_server.http.metrics import Metrics
 from orchestrator_server.http.middleware import add_headers, check_host, observe
 from orchestrator_server.http.problems import problems
-from orchestrator_server.http.routes import Route, mount
+from orchestrator_server.http.routes import Route
+from orchestrator_server.http.serving import mount
 from orchestrator_server.jobs import routes as jobs
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.machines import routes as machines

@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 import aiohttp
 
-from robot_agent import family
 from robot_agent.config import Config
 from robot_agent.data_folder import DataFolder
-from robot_agent.environment import mark_of
 from robot_agent.heartbeat import Heart
 from robot_agent.job_runner import Workplace
 from robot_agent.link import Link
 from robot_agent.work import Work
 from sdk.contract.jobs import Reason
 from sdk.retry import GaveUp
+from sdk.running import family
+from sdk.running.environment import mark_of
 from sdk.transport import Transport
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from robot_agent.exits import JobFailed
 from robot_agent.link import Link
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import Assignment
+from sdk.running.command import NoScript, script_in
 
 
 async def prepare(folder: Path, cache: Path, assignment: Assignment, link: Link) -> Path:
@@ -31,11 +32,7 @@ def _fill(folder: Path, archive: Path, assignment: Assignment) -> Path:
     (folder / "output.log").touch()
     (folder / "parameters.json").write_bytes(msgspec.json.encode(assignment.parameters))
     packages.extract(archive, work)
-    return _script(work, assignment.process.script_path)
-
-
-def _script(work: Path, path: str) -> Path:
-    script = (work / path.partition(":")[0]).resolve()
-    if not script.is_relative_to(work.resolve()) or not script.is_file():
-        raise JobFailed(Reason.START_FAILED, f"The package has no script {path!r}.")
-    return script
+    try:
+        return script_in(work, assignment.process.script_path)
+    except NoScript as error:
+        raise JobFailed(Reason.START_FAILED, str(error)) from error

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +10,20 @@ from typing import TypeVar
 
 import msgspec
 
-from robot_agent import family, job_folder, log_stream, process, reporting
-from robot_agent.environment import child_environment, mark_of
+from robot_agent import job_folder, log_stream, reporting
 from robot_agent.exits import JobFailed
 from robot_agent.heartbeat import Heart
 from robot_agent.link import Link
-from robot_agent.outcome import report_for, stopped_before_start, with_result
-from robot_agent.process import StopOrder
 from robot_agent.running import RunningJob
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport, LogAnswer
 from sdk.errors import Refused
 from sdk.retry import until_answered
+from sdk.running import family, process
+from sdk.running.command import command
+from sdk.running.environment import child_environment, mark_of
+from sdk.running.outcome import as_told, report_for, stopped_before_start
+from sdk.running.process import StopOrder
 
 T = TypeVar("T")
 
@@ -113,7 +114,7 @@ async def _run_script(place: Workplace, job: RunningJob, script: Path) -> JobRep
     log.info("Starting %s of %s.", job, assignment.process.name)
     try:
         exit = await process.run(
-            _command(script, assignment.process.script_path),
+            command(script, assignment.process.script_path),
             cwd=job.folder / "work",
             env=child_environment(os.environ, assignment, job.folder, place.url),
             output=job.folder / "output.log",
@@ -128,15 +129,7 @@ async def _run_script(place: Workplace, job: RunningJob, script: Path) -> JobRep
         await asyncio.to_thread(family.sweep, mark_of(job.folder))
     log.info("The script of %s has ended with status %d (%s).", job, exit.code, exit.ended)
     report = report_for(exit, job.order.reason, assignment.timeout_seconds)
-    return await asyncio.to_thread(with_result, report, job.folder / "result.json")
-
-
-def _command(script: Path, script_path: str) -> list[str]:
-    """`file.py` is run as a whole; of `file.py:function`, the function is called."""
-    function = script_path.partition(":")[2]
-    if function:
-        return [sys.executable, "-m", "sdk.runtime.call", str(script), function]
-    return [sys.executable, str(script)]
+    return await asyncio.to_thread(as_told, report, job.folder)
 
 
 def _log_sender(place: Workplace, job: RunningJob) -> log_stream.Send:

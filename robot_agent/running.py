@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 
 from robot_agent.clock import now
-from robot_agent.environment import stop_file
-from robot_agent.process import StopOrder
 from sdk.contract.jobs import Progress
 from sdk.contract.runner import Assignment, JobBeat
+from sdk.running.environment import stop_file
+from sdk.running.process import StopOrder
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from pathspec import GitIgnoreSpec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
-LEFT_OUT = frozenset({".env", ".git", "__pycache__", "dist", "venv"})
+LEFT_OUT = frozenset({".env", ".git", "__pycache__", "dist", "runwright.local.toml", "venv"})
 LEFT_OUT_BY_PATTERN = (".env.*", "*.pyc")
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip file can express
 UNIX = 3
@@ -38,15 +38,30 @@ def pack(
     if not folder.is_dir():
         raise CannotPack(f"{folder} is not a folder.")
     if name is None or version is None:
-        project = _project(folder)
-        name = _text(project, "name") if name is None else name
-        version = _text(project, "version") if version is None else version
+        said_name, said_version = name_and_version(folder, name, version)
+        name, version = name or said_name, version or said_version
     _check(name, version)
     files = _files_to_pack(folder, destination, name)
     destination.mkdir(parents=True, exist_ok=True)
     archive = destination / f"{name}_{version}.zip"
     _write(archive, files)
     return archive
+
+
+def name_and_version(
+    folder: Path, name: str | None = None, version: str | None = None
+) -> tuple[str, str]:
+    """What `pyproject.toml` says, where it is not given; CannotPack if that will not do."""
+    project = _project(folder)
+    name = _text(project, "name") if name is None else name
+    version = _text(project, "version") if version is None else version
+    _check(name, version)
+    return name, version
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """What would be packed, each file by its name in the archive."""
+    return _files_to_pack(folder, folder / "dist", "")
 
 
 def _project(folder: Path) -> dict[str, object]:

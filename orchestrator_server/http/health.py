@@ -10,7 +10,8 @@ from orchestrator_server.db import queries
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, MAINTENANCE, OPENAPI, SETTINGS
-from orchestrator_server.http.routes import public_get, reply
+from orchestrator_server.http.routes import public_get
+from orchestrator_server.http.serving import reply
 from sdk.contract.server import About, Alive, Ready
 
 sql = queries.load("orchestrator_server.db")

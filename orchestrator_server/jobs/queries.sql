@@ -267,3 +267,15 @@ DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(:ids));
 -- name: forget_jobs [postgres]
 DELETE FROM jobs
 WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));
+
+-- name: outcome
+SELECT value, attempt FROM job_outcomes WHERE job_id = :job_id AND key = :key;
+
+-- name: keep_outcome
+-- Whoever is first has done it.
+INSERT INTO job_outcomes (job_id, key, attempt, value, created_at)
+VALUES (:job_id, :key, :attempt, :value, :now)
+ON CONFLICT (job_id, key) DO NOTHING;
+
+-- name: count_outcomes
+SELECT count(*) AS count FROM job_outcomes WHERE job_id = :job_id;

@@ -12,7 +12,8 @@ from orchestrator_server.errors import Conflict, Invalid, Malformed
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies, repeats
 from orchestrator_server.http.keys import DATABASE, PACKAGES
-from orchestrator_server.http.routes import delete, get, post, put, reply, robot_get
+from orchestrator_server.http.routes import delete, get, post, put, robot_get
+from orchestrator_server.http.serving import reply
 from orchestrator_server.packages import archive, editing, service
 from orchestrator_server.packages.storage import (
     MAX_PACKAGE_BYTES,

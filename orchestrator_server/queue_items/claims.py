@@ -19,6 +19,8 @@ from sdk.contract.queues import (
     ItemClaim,
     ItemClaimed,
     ItemComplete,
+    ItemContent,
+    ItemCreate,
     ItemFail,
     ItemRenew,
     ItemStatus,
@@ -39,7 +41,7 @@ def claim(tx: Transaction, caller: RobotCaller | JobCaller, wanted: ItemClaim) -
         whose = {"robot_id": worker.robot_id, "job_id": worker.job_id}
         taken = tx.maybe(sql.taken_with_key, _Taken, claim_key=key, **whose)
         if taken is not None and taken.status is ItemStatus.IN_PROGRESS:
-            return ItemClaimed(item=service.get(tx, taken.id))
+            return _claimed(tx, taken.id)
         if taken is not None:
             return ItemClaimed(item=None, key_used=True)
     if not queue.is_active:
@@ -56,9 +58,24 @@ def claim(tx: Transaction, caller: RobotCaller | JobCaller, wanted: ItemClaim) -
     if claimed is None:
         return ItemClaimed(item=None)
     tx.run(sql.insert_attempt, id=claimed.id)
-    item = service.get(tx, claimed.id)
-    _record(tx, caller.actor, "claimed", item)
-    return ItemClaimed(item=item)
+    answer = _claimed(tx, claimed.id)
+    if answer.item is not None:
+        _record(tx, caller.actor, "claimed", answer.item)
+    return answer
+
+
+def _claimed(tx: Transaction, item_id: int) -> ItemClaimed:
+    until = service.locked(tx, item_id).lease_until or tx.now
+    seconds = max(0.0, (until - tx.now).total_seconds())
+    return ItemClaimed(item=service.get(tx, item_id), lease_seconds=seconds)
+
+
+def add(tx: Transaction, caller: JobCaller, queue_name: str, wanted: ItemContent) -> Item:
+    """A running job puts in work for others."""
+    _worker(tx, caller)
+    queue = queues.by_name(tx, queue_name)
+    fields = {field: getattr(wanted, field) for field in wanted.__struct_fields__}
+    return service.create(tx, caller.actor, ItemCreate(queue_id=queue.id, **fields))
 
 
 def complete(

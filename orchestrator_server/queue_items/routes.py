@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from orchestrator_server.access.callers import Person, Worker
+from orchestrator_server.access.callers import JobCaller, Person, Worker
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import repeats
 from orchestrator_server.http.keys import DATABASE
-from orchestrator_server.http.routes import delete, get, post, put, worker_post
+from orchestrator_server.http.routes import delete, get, job_post, post, put, worker_post
 from orchestrator_server.queue_items import claims, service
 from orchestrator_server.repeats.service import once
 from sdk.contract.base import Page
@@ -16,6 +16,7 @@ from sdk.contract.queues import (
     ItemClaim,
     ItemClaimed,
     ItemComplete,
+    ItemContent,
     ItemCreate,
     ItemFail,
     ItemOutcomes,
@@ -95,7 +96,18 @@ async def renew_item(request: web.Request, worker: Worker, item_id: int, wanted:
     return await request.app[DATABASE].write(claims.renew, worker, item_id, wanted)
 
 
+async def add_item(
+    request: web.Request, job: JobCaller, queue_name: str, wanted: ItemContent
+) -> Item:
+    """Put an item into a queue, named, from a running job."""
+    repeated = repeats.of(request, job, wanted)
+    return await request.app[DATABASE].write(
+        once, repeated, Item, claims.add, job, queue_name, wanted
+    )
+
+
 ROUTES = [
+    job_post("/api/runtime/queues/{queue_name}/items", add_item, status=201, repeatable=True),
     get("/api/queue-items", list_items, may="queue_items:view"),
     post(
         "/api/queue-items",

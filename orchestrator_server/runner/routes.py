@@ -21,8 +21,8 @@ from orchestrator_server.http.keys import (
     WAKEUPS,
     online_since,
 )
-from orchestrator_server.http.routes import job_get, public_post, robot_post
-from orchestrator_server.jobs import attempts, claiming
+from orchestrator_server.http.routes import job_get, job_put, public_post, robot_post
+from orchestrator_server.jobs import attempts, claiming, outcomes
 from orchestrator_server.robots import service as robots
 from sdk.contract.runner import (
     AgentSettings,
@@ -34,6 +34,8 @@ from sdk.contract.runner import (
     LogChunk,
     NextJob,
     NextJobAnswer,
+    Outcome,
+    OutcomeKeep,
     ReportAnswer,
     RobotRegister,
     RobotRegistered,
@@ -116,6 +118,18 @@ async def running_job(request: web.Request, job: JobCaller) -> RunningJob:
     return await request.app[DATABASE].read(attempts.running, job)
 
 
+async def known_outcome(request: web.Request, job: JobCaller, key: str) -> Outcome:
+    """What a step of this job came to at an earlier attempt, if it was done."""
+    return await request.app[DATABASE].read(outcomes.look, job, key)
+
+
+async def keep_outcome(
+    request: web.Request, job: JobCaller, key: str, wanted: OutcomeKeep
+) -> Outcome:
+    """Remember what a step came to, for later attempts; the first one stays."""
+    return await request.app[DATABASE].write(outcomes.keep, job, key, wanted)
+
+
 async def _claim(request: web.Request, robot: RobotCaller, wanted: NextJob) -> NextJobAnswer:
     keys = request.app[KEYS]
     settings = request.app[SETTINGS].jobs
@@ -150,4 +164,6 @@ ROUTES = [
         limit_bytes=LOG_CHUNK_BYTES,
     ),
     job_get("/api/runtime/job", running_job),
+    job_get("/api/runtime/outcomes/{key}", known_outcome),
+    job_put("/api/runtime/outcomes/{key}", keep_outcome),
 ]

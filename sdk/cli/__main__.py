@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from sdk.contract.problem import FieldError
 
 COMMANDS = [
-    *("init", "login", "logout", "whoami", "pack", "publish", "start", "jobs", "logs", "cancel"),
-    *("queues", "assets", "open", "doctor"),
+    *("init", "check", "run", "pack", "publish", "login", "logout", "whoami"),
+    *("start", "jobs", "logs", "cancel", "queues", "assets", "open", "doctor", "completion"),
 ]
 
 

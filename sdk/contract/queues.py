@@ -165,6 +165,7 @@ class ItemClaim(Request, frozen=True, kw_only=True):
 
 class ItemClaimed(Resource, frozen=True, kw_only=True, omit_defaults=True):
     item: Item | None
+    lease_seconds: float | None = None  # it is somebody else's then, unless it was renewed
     key_used: bool = False
 
 

@@ -134,6 +134,18 @@ class LogAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):
     truncated: bool = False
 
 
+class OutcomeKeep(Request, frozen=True, kw_only=True):
+    value: Any = None
+
+
+class Outcome(Resource, frozen=True, kw_only=True):
+    """What a step of a job came to, if it was done before, and in which attempt."""
+
+    known: bool = False
+    value: Any = None
+    attempt: int | None = None
+
+
 class RunningJob(Resource, frozen=True, kw_only=True):
     """What a script may know of its own job, by its job token."""
 

@@ -1,31 +1,63 @@
 """Runs one function of a script: `python -m sdk.runtime.call main.py main`.
 
 How a robot starts a process whose script is `main.py:main`. The parameters of the job become
-the arguments, and what the function returns becomes the result.
+the arguments, of the types that its annotations name, and what the function returns becomes
+the result. Why it failed is told to the robot too, beside the traceback in the log.
 """
 
 import inspect
+import json
+import os
 import runpy
 import sys
+from pathlib import Path
 
+from sdk.runtime import arguments
 from sdk.runtime.job import job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+MESSAGE_CHARACTERS = 4096
+
 
 def call(script: str, function: str) -> None:
     """Run `script` as an import would, then its `function`; sync or async."""
     sys.argv = [script]
     sys.path[0] = script.rpartition("/")[0] or "."
-    returned: Any = runpy.run_path(script, run_name="__runwright__")[function](**job.parameters)
-    if inspect.iscoroutine(returned):
-        import asyncio  # only here: it costs each script that is not async
+    try:
+        work = runpy.run_path(script, run_name="__runwright__")[function]
+        returned: Any = work(**_arguments(work))
+        if inspect.iscoroutine(returned):
+            import asyncio  # only here: it costs each script that is not async
 
-        returned = asyncio.run(returned)
+            returned = asyncio.run(returned)
+    except Exception as error:
+        _tell_why(error)
+        raise
     if returned is not None:
-        job.result = returned
+        job.result = arguments.as_json(returned)
+
+
+def _arguments(work: "Any") -> "dict[str, Any]":
+    try:
+        return arguments.converted(work, job.parameters)
+    except arguments.DoNotFit as error:
+        _tell_why(error, "parameters_invalid")
+        sys.exit(str(error))
+
+
+def _tell_why(error: Exception, reason: str = "script_failed") -> None:
+    path = os.environ.get("RUNWRIGHT_FAILURE")
+    if not path:
+        return
+    text = f"{type(error).__name__}: {error}" if reason == "script_failed" else str(error)
+    said = {"reason": reason, "message": text[:MESSAGE_CHARACTERS]}
+    try:
+        Path(path).write_text(json.dumps(said), encoding="utf-8", errors="replace")
+    except OSError as problem:
+        print(f"Why it failed could not be written: {problem}", file=sys.stderr)
 
 
 if __name__ == "__main__":

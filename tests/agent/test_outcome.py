@@ -2,9 +2,9 @@
 
 import pytest
 
-from robot_agent.outcome import RESULT_BYTES, report_for, stopped_before_start, with_result
-from robot_agent.process import Ended, Exit
 from sdk.contract.jobs import Reason
+from sdk.running.outcome import RESULT_BYTES, as_told, report_for, stopped_before_start
+from sdk.running.process import Ended, Exit
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_order_that_came_too_late_does_not_spoil_success():
 def completed_with(tmp_path, content):
     file = tmp_path / "result.json"
     file.write_bytes(content)
-    return with_result(report_for(Exit(0, Ended.BY_ITSELF), None, None), file)
+    return as_told(report_for(Exit(0, Ended.BY_ITSELF), None, None), file.parent)
 
 
 def test_a_result_is_taken_from_its_file(tmp_path):
@@ -51,7 +51,7 @@ def test_a_result_is_taken_from_its_file(tmp_path):
 
 
 def test_no_result_is_fine(tmp_path):
-    report = with_result(report_for(Exit(0, Ended.BY_ITSELF), None, None), tmp_path / "none")
+    report = as_told(report_for(Exit(0, Ended.BY_ITSELF), None, None), tmp_path)
     assert (report.status, report.result) == ("completed", None)
 
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from robot_agent.family import sweep
-from robot_agent.process import Ended, StopOrder, run
 from sdk.contract.jobs import Reason
+from sdk.running.family import sweep
+from sdk.running.process import Ended, StopOrder, run
 from tests.agent.waiting import is_alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -86,3 +86,19 @@ def test_asking_for_the_version_loads_no_command() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30).returncode == 0
+
+
+def test_each_shell_can_complete() -> None:
+    for shell, word in (("bash", "complete"), ("zsh", "compdef"), ("fish", "complete")):
+        ended = CliRunner().invoke(main, ["completion", shell])
+        assert (ended.exit_code, word in ended.stdout, "_SDK_COMPLETE" in ended.stdout) == (
+            0,
+            True,
+            True,
+        )
+
+
+def test_no_command_asks_anything_of_a_terminal_that_is_not_there() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "sdk/cli").glob("*.py"))
+    assert "click.prompt" not in sources
+    assert "click.confirm" not in sources

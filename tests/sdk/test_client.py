@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from sdk.client import Client
+from sdk.client.blocking import connect
 from sdk.contract.base import ListQuery
 from sdk.contract.jobs import JobCreate, JobQuery
 from sdk.contract.queues import ItemCreate, QueueCreate, QueueUpdate
@@ -117,3 +118,20 @@ async def test_a_change_is_sent_again_only_under_its_key():
     with pytest.raises(Unavailable):
         await ask(flaky, lambda c: c.create_queue(QueueCreate(name="q")))
     assert flaky.seen == [None]
+
+
+async def test_the_same_methods_wait_for_who_is_not_asynchronous(server, admin):
+    await admin.make_process()
+
+    def program():
+        with connect(server["url"]) as client:
+            client.login("admin", ADMIN_PASSWORD)
+            for _ in range(3):
+                client.create_job(JobCreate(process="hello"))
+            with pytest.raises(NotFound, match="There is no job 99"):
+                client.get_job(99)
+            with pytest.raises(AttributeError):
+                _ = client.nothing
+            return [job.id for job in client.list_jobs(JobQuery(limit=2))]
+
+    assert await asyncio.to_thread(program) == [3, 2, 1]

@@ -25,6 +25,7 @@ def child_environment(
         "PYTHONIOENCODING": "utf-8",
         "RUNWRIGHT_PARAMETERS": str(folder / "parameters.json"),
         RESULT_VARIABLE: str(folder / "result.json"),
+        "RUNWRIGHT_FAILURE": str(folder / "failure.json"),
         "RUNWRIGHT_PROGRESS": str(folder / "progress.json"),
         "RUNWRIGHT_STOP": str(stop_file(folder)),
         "RUNWRIGHT_JOB_ID": str(assignment.id),

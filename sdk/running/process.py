@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from robot_agent import family
 from sdk.contract.jobs import Reason
+from sdk.running import family
 
 
 class Ended(StrEnum):

@@ -2,15 +2,16 @@
 
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from robot_agent.process import Ended, Exit
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport
+from sdk.running.process import Ended, Exit
 
 RESULT_BYTES = 1024 * 1024
+FAILURE_BYTES = 64 * 1024
 
 SENTENCES = {
     Reason.CANCELED_BY_USER: "The job was canceled.",
@@ -37,11 +38,21 @@ def report_for(exit: Exit, stopped_for: Reason | None, time_limit: float | None)
     return failed(Reason.SCRIPT_FAILED, _exit_sentence(exit.code))
 
 
-def with_result(report: JobReport, file: Path) -> JobReport:
+class Failure(msgspec.Struct, frozen=True):
+    """What a function that was called says of its exception."""
+
+    reason: Literal["script_failed", "parameters_invalid"]
+    message: str
+
+
+def as_told(report: JobReport, folder: Path) -> JobReport:
+    """The report with what the script left in its folder: its result, or why it failed."""
+    if report.reason is Reason.SCRIPT_FAILED:
+        return _with_reason(report, folder / "failure.json")
     if report.status != "completed":
         return report
     try:
-        return msgspec.structs.replace(report, result=_read_result(file))
+        return msgspec.structs.replace(report, result=_read_result(folder / "result.json"))
     except BadResult as error:
         return failed(Reason.SCRIPT_FAILED, str(error))
 
@@ -54,6 +65,17 @@ def stopped_before_start(reason: Reason | None) -> JobReport:
     why = reason or Reason.OPERATOR
     message = f"{SENTENCES[why]} Its script had not started."
     return JobReport(status="failed", reason=why, error_message=message, started="no")
+
+
+def _with_reason(report: JobReport, file: Path) -> JobReport:
+    try:
+        with file.open("rb") as content:
+            said = msgspec.json.decode(content.read(FAILURE_BYTES), type=Failure)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return report  # it is the script's file: whatever is in it, how it ended is known
+    return msgspec.structs.replace(
+        report, reason=Reason(said.reason), error_message=f"{said.message} {report.error_message}"
+    )
 
 
 def _exit_sentence(code: int) -> str:

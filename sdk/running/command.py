@@ -1,0 +1,24 @@
+"""Which script of a package is meant, and how it is started."""
+
+import sys
+from pathlib import Path
+
+
+class NoScript(Exception):
+    """The package has no such script; the message names it."""
+
+
+def script_in(work: Path, script_path: str) -> Path:
+    """The file that `main.py` or `main.py:main` means; never one outside the package."""
+    script = (work / script_path.partition(":")[0]).resolve()
+    if not script.is_relative_to(work.resolve()) or not script.is_file():
+        raise NoScript(f"The package has no script {script_path!r}.")
+    return script
+
+
+def command(script: Path, script_path: str) -> list[str]:
+    """`file.py` is run as a whole; of `file.py:function`, the function is called."""
+    function = script_path.partition(":")[2]
+    if function:
+        return [sys.executable, "-m", "sdk.runtime.call", str(script), function]
+    return [sys.executable, str(script)]

@@ -1,0 +1,46 @@
+"""Values that operators keep for scripts. A secret comes when it is asked for, never before."""
+
+from sdk.runtime import server
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Credential:
+    """A user name and a password; printing it shows no password."""
+
+    def __init__(self, username: str, password: str) -> None:
+        self.username = username
+        self.password = password
+
+    def __repr__(self) -> str:
+        return f"Credential({self.username!r}, '***')"
+
+
+class Assets:
+    def get(self, name: str) -> "Any":
+        """The value of an asset, of its own type; a secret in the clear.
+
+        Raises ServerError (404) if there is none of that name."""
+        found = _read(name)
+        if found["type"] == "credential":
+            raise TypeError(f"{name} is a credential: ask credentials.get({name!r}).")
+        return found["value"]
+
+
+class Credentials:
+    def get(self, name: str) -> Credential:
+        """A user name and its password; ServerError (404) if there is none of that name."""
+        found = _read(name)
+        if found["type"] != "credential":
+            raise TypeError(f"{name} is no credential but a {found['type']}: assets.get({name!r}).")
+        return Credential(found["username"], found["value"])
+
+
+def _read(name: str) -> "Any":
+    return server.ask("GET", f"/api/runtime/assets/{server.quoted(name)}")
+
+
+assets = Assets()
+credentials = Credentials()

@@ -1,0 +1,160 @@
+"""An orchestrator in memory: it answers what a running job may ask, over real HTTP.
+
+Scripts speak to it as they speak to a real one, so nothing of a script is replaced in its test.
+Standard library alone; `sdk run` uses it too.
+"""
+
+import itertools
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sdk.testing.server import Answer, serve
+
+TOKEN = "rw_job_0_1_in-memory"  # noqa: S105 -- opens nothing but what is in memory
+
+
+@dataclass(frozen=True)
+class Credential:
+    username: str
+    password: str
+
+
+@dataclass
+class Item:
+    id: int
+    queue: str
+    payload: dict[str, Any]
+    reference: str | None = None
+    status: str = "new"
+    result: Any = None
+    error_type: str | None = None
+    error_message: str | None = None
+    attempt: int = 0
+    retries: int = 0
+    claim_key: str | None = None
+
+
+@dataclass
+class Orchestrator:
+    """What it knows can be set before a script runs, and looked at afterwards."""
+
+    assets: dict[str, Any] = field(default_factory=dict)  # values, and Credentials
+    outcomes: dict[str, Any] = field(default_factory=dict)  # of `once`
+    retries: int = 0  # how often an item is tried again, of every queue
+
+    def __post_init__(self) -> None:
+        self._queues: dict[str, list[Item]] = {}
+        self._numbers = itertools.count(1)
+        self._keys: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._stop: Callable[[], None] | None = None
+        self.url = ""
+
+    def __enter__(self) -> "Orchestrator":
+        self.url, self._stop = serve(self._answer, TOKEN)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stop is not None:
+            self._stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets a script find it."""
+        return {"RUNWRIGHT_URL": self.url, "RUNWRIGHT_JOB_TOKEN": TOKEN}
+
+    def add_queue(self, name: str) -> None:
+        self._queues.setdefault(name.casefold(), [])
+
+    def add_item(self, queue: str, payload: dict[str, Any], reference: str | None = None) -> Item:
+        self.add_queue(queue)
+        item = Item(next(self._numbers), queue.casefold(), payload, reference)
+        self._queues[queue.casefold()].append(item)
+        return item
+
+    def items(self, queue: str) -> list[Item]:
+        """In the order in which they were put in."""
+        return self._queues[queue.casefold()]
+
+    def _answer(self, method: str, path: list[str], body: Any, key: str | None) -> Answer:
+        with self._lock:
+            match method, path:
+                case "GET", ["runtime", "job"]:
+                    return Answer({"id": 0, "attempt": 1, "status": "running"})
+                case "GET", ["runtime", "assets", name]:
+                    return self._asset(name)
+                case "GET", ["runtime", "outcomes", name]:
+                    return self._outcome(name)
+                case "PUT", ["runtime", "outcomes", name]:
+                    self.outcomes.setdefault(name, body["value"])
+                    return self._outcome(name)
+                case "POST", ["runtime", "queues", name, "items"]:
+                    return self._add(name, body, key)
+                case "POST", ["queue-items", "claim"]:
+                    return self._claim(body["queue"].casefold(), body.get("claim_key"))
+                case "POST", ["queue-items", number, ("complete" | "fail" | "renew") as what]:
+                    return self._end(int(number), what, body)
+        return Answer.problem(404, "There is nothing at that address in memory.")
+
+    def _asset(self, name: str) -> Answer:
+        known = {spelling.casefold(): value for spelling, value in self.assets.items()}
+        if name.casefold() not in known:
+            return Answer.problem(404, f"There is no asset {name}.")
+        value = known[name.casefold()]
+        if isinstance(value, Credential):
+            type_, username, value = "credential", value.username, value.password
+        else:
+            type_, username = _TYPES.get(type(value), "json"), None
+        return Answer({"name": name, "type": type_, "value": value, "username": username})
+
+    def _outcome(self, name: str) -> Answer:
+        return Answer({"known": name in self.outcomes, "value": self.outcomes.get(name)})
+
+    def _add(self, name: str, body: Any, key: str | None) -> Answer:
+        if name.casefold() not in self._queues:
+            return Answer.problem(404, f"There is no queue {name}.")
+        if key is not None and key in self._keys:
+            return Answer({"id": self._keys[key]}, 201)
+        item = self.add_item(name, body["payload"], body.get("reference"))
+        self._keys[key or secrets.token_hex(8)] = item.id
+        return Answer({"id": item.id}, 201)
+
+    def _claim(self, name: str, key: str | None) -> Answer:
+        if name not in self._queues:
+            return Answer.problem(404, f"There is no queue {name}.")
+        held = [i for i in self._queues[name] if i.claim_key == key and i.status == "in_progress"]
+        waiting = [item for item in self._queues[name] if item.status == "new"]
+        for item in held[:1] or waiting[:1]:
+            if item.status == "new":
+                item.status, item.claim_key, item.attempt = "in_progress", key, item.attempt + 1
+            told = {
+                "id": item.id,
+                "payload": item.payload,
+                "reference": item.reference,
+                "retries": item.retries,
+                "attempt": item.attempt,
+            }
+            return Answer({"item": told, "lease_seconds": 60.0})
+        return Answer({"item": None})
+
+    def _end(self, number: int, what: str, body: Any) -> Answer:
+        everything = itertools.chain.from_iterable(self._queues.values())
+        item = next((item for item in everything if item.id == number), None)
+        if item is None:
+            return Answer.problem(404, f"There is no queue item {number}.")
+        if item.status != "in_progress" or item.attempt != body["attempt"]:
+            return Answer.problem(409, f"Item {number} is {item.status}, and not yours.")
+        if what == "complete":
+            item.status, item.result = "completed", body["result"]
+        elif what == "fail":
+            item.error_type, item.error_message = body["error_type"], body["error_message"]
+            again = item.error_type == "application" and item.retries < self.retries
+            item.status = "new" if again else "failed"
+            item.retries += again
+        return Answer({"id": item.id, "status": item.status})
+
+
+_TYPES: dict[type, str] = {str: "text", bool: "boolean", int: "int"}
