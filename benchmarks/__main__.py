@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 import orchestrator_server
+from benchmarks import commands
 from orchestrator_server.config import Config
 from orchestrator_server.db import queries
 from orchestrator_server.db.migrate import migrate
@@ -31,10 +32,16 @@ PAGE = 10_000
 @click.command()
 @click.option("--jobs", default=1_000_000, show_default=True)
 @click.option("--rounds", default=60, show_default=True)
-def main(jobs: int, rounds: int) -> None:
+@click.option("--only", type=click.Choice(["calls", "commands"]), help="Keep the other part.")
+def main(jobs: int, rounds: int, only: str | None) -> None:
     """Measure, on SQLite and on PostgreSQL, and write docs/performance.md."""
-    tables = asyncio.run(_measure_all(jobs, rounds))
-    REPORT.write_text(_report(tables, jobs, rounds), "utf-8")
+    calls, head, told = REPORT.read_text("utf-8").partition(commands.HEAD)
+    if only != "commands":
+        calls = _report(asyncio.run(_measure_all(jobs, rounds)), jobs, rounds)
+    if only != "calls":
+        told = commands.section(asyncio.run(commands.measure(rounds)), rounds)
+        head = ""
+    REPORT.write_text(f"{calls.rstrip()}\n\n{head}{told}", "utf-8")
     click.echo(f"Written: {REPORT}")
 
 

@@ -11,17 +11,33 @@ from sdk.cli.terminal import Exit, Failure
 if TYPE_CHECKING:
     from sdk.contract.problem import FieldError
 
-COMMANDS = [
-    *("init", "check", "run", "pack", "publish", "login", "logout", "whoami"),
-    *("start", "jobs", "logs", "cancel", "queues", "assets", "open", "doctor", "completion"),
-]
+# What `sdk --help` says of each, so that it need not load them all; a test compares.
+COMMANDS = {
+    "init": "Make a package called NAME that runs, with a test.",
+    "check": "Check the package in FOLDER without running any of it.",
+    "run": "Run SCRIPT (main.py, or main.py:main) of the package in FOLDER, here.",
+    "pack": "Build the archive of the package in FOLDER and print its path.",
+    "publish": "Publish the package in FOLDER, with the processes its pyproject.toml names.",
+    "start": "Start a job of PROCESS, by its name, with these parameters.",
+    "jobs": "List jobs, newest first.",
+    "logs": "Print the output of JOB, a number.",
+    "cancel": "Cancel JOB, a number; one that has ended stays as it is.",
+    "queues": "List queues, or put an item into one.",
+    "assets": "List assets; of a secret only that it is there.",
+    "login": "Sign in to the orchestrator at URL, or again to the one you used last.",
+    "logout": "Sign out: the token is dead at the server, and gone here.",
+    "whoami": "Who you are to the server, as the server sees it now.",
+    "open": "Open the pages of the orchestrator you are signed in to.",
+    "doctor": "Check this machine, the sign-in and the server; changes nothing.",
+    "completion": "Print what makes SHELL complete the commands and options of `sdk`.",
+}
 
 
 class LazyGroup(click.Group):
     """Imports a command when it is wanted, so that no command waits for the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return COMMANDS
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -29,13 +45,17 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"sdk.cli.{cmd_name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            if near := difflib.get_close_matches(args[0], COMMANDS, n=1):
+            if near := difflib.get_close_matches(args[0], list(COMMANDS), n=1):
                 raise click.UsageError(f"{error} Did you mean '{near[0]}'?", ctx) from error
             raise
 

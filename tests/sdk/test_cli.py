@@ -5,6 +5,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from sdk.cli.__main__ import COMMANDS, main
@@ -102,3 +103,21 @@ def test_no_command_asks_anything_of_a_terminal_that_is_not_there() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "sdk/cli").glob("*.py"))
     assert "click.prompt" not in sources
     assert "click.confirm" not in sources
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    context = click.Context(main)
+    said = {name: main.get_command(context, name) for name in COMMANDS}
+    assert {n: c and c.get_short_help_str(limit=200) for n, c in said.items()} == COMMANDS
+
+
+def test_asking_for_help_loads_no_command() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from sdk.cli.__main__ import main; "
+        "CliRunner().invoke(main, ['--help']); "
+        "print(sorted({'aiohttp', 'msgspec', 'keyring', 'sdk.client'} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert ended.stdout == "[]\n"
