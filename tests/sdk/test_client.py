@@ -1,6 +1,7 @@
 """The client against a real server: lists whole, repeats where that is safe, logs followed."""
 
 import asyncio
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -12,7 +13,7 @@ from sdk.client.blocking import connect
 from sdk.contract.base import ListQuery
 from sdk.contract.jobs import JobCreate, JobQuery
 from sdk.contract.queues import ItemCreate, QueueCreate, QueueUpdate
-from sdk.errors import NotFound, Unavailable
+from sdk.errors import NotFound, Unavailable, Unreachable
 from sdk.transport import Transport
 from tests.support.world import ADMIN_PASSWORD
 
@@ -135,3 +136,66 @@ async def test_the_same_methods_wait_for_who_is_not_asynchronous(server, admin):
             return [job.id for job in client.list_jobs(JobQuery(limit=2))]
 
     assert await asyncio.to_thread(program) == [3, 2, 1]
+
+
+JOB = {
+    "id": 1, "process_id": 1, "process_name": "p", "process_version": 1, "package_id": 1,
+    "package_name": "p", "package_version": "1.0.0", "robot_id": 1, "robot_name": "r",
+    "status": "running", "parameters": {}, "source": "sdk", "priority": 0, "attempt": 1,
+    "max_attempts": 1, "labels": [], "created_at": "2030-01-01T00:00:00Z",
+    "logs_path": "/api/jobs/1/logs",
+}  # fmt: skip
+
+
+async def test_a_server_that_goes_away_is_waited_for_while_a_log_is_followed():
+    log, asked = b"one\ntwo\n", []
+
+    async def answer(request):
+        asked.append(request.path)
+        if 4 <= len(asked) <= 9:
+            request.transport.close()
+            return web.Response()
+        if request.path.endswith("/logs"):
+            offset = int(request.query["offset"])
+            return web.Response(body=log[offset : offset + 4], content_type="text/plain")
+        is_over = len(asked) > 9
+        return web.json_response({**JOB, "status": "completed" if is_over else "running"})
+
+    async def follow(client):
+        return [piece async for piece in client.follow_log(1, pause_seconds=0.01)]
+
+    assert b"".join(await ask(SimpleNamespace(answer=answer), follow)) == log
+
+
+@pytest.mark.parametrize("failures", [2, 99])
+async def test_an_upload_that_is_cut_is_sent_again_whole_and_under_its_key(tmp_path, failures):
+    archive, seen = tmp_path / "p_1.0.0.zip", []
+    archive.write_bytes(b"x" * 300_000)
+
+    async def answer(request):
+        if len(seen) < failures:
+            await request.content.readexactly(100_000)
+            seen.append(request.headers["Idempotency-Key"])
+            request.transport.close()
+            return web.Response()
+        seen.append(request.headers["Idempotency-Key"])
+        form = await request.post()
+        return web.json_response(
+            {**PACKAGE, "size_bytes": len(form["file"].file.read())}, status=201
+        )
+
+    told = []
+    flaky = SimpleNamespace(answer=answer)
+    if failures == 99:
+        with pytest.raises(Unreachable):
+            await ask(flaky, lambda c: c.upload_package(archive))
+        return
+    package = await ask(flaky, lambda c: c.upload_package(archive, told=told.append))
+    assert (package.size_bytes, told[-1]) == (300_000, 300_000)
+    assert len(set(seen)) == 1
+
+
+PACKAGE = {
+    "id": 1, "name": "p", "version": "1.0.0", "scripts_manifest": [], "sha256": "0" * 64,
+    "is_active": True, "created_at": "2030-01-01T00:00:00Z", "updated_at": "2030-01-01T00:00:00Z",
+}  # fmt: skip
