@@ -1,11 +1,13 @@
 """What is wrong with a package, all of it at once, with file and line. Nothing of it is run."""
 
 import ast
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from sdk import packaging, project
+from sdk.archives import BadPackage, archive
 
 
 class Mistake(NamedTuple):
@@ -18,17 +20,32 @@ class Mistake(NamedTuple):
 
 
 def check(folder: Path) -> list[Mistake]:
+    """By the rules of the server, which are the same code, and by its own."""
     try:
         files = packaging.files_of(folder)
     except packaging.CannotPack as error:
         return [Mistake(str(folder), None, str(error))]
     trees: dict[str, ast.Module | None] = {}
-    mistakes = list(_names(folder)) + list(_clashes(files))
+    mistakes = list(_names(folder))
     for name, path in files.items():
         if name.endswith(".py"):
             trees[name], found = _parsed(name, path)
             mistakes += found
-    return mistakes + list(_processes(folder, trees))
+    return mistakes + list(_archive(folder)) + list(_processes(folder, trees))
+
+
+def _archive(folder: Path) -> Iterator[Mistake]:
+    with tempfile.TemporaryDirectory(prefix="sdk-check-") as scratch:
+        try:
+            name, version = project.name_and_version(folder)
+            packed = packaging.pack(
+                folder, Path(scratch), name=name or "package", version=version or "0.0.0"
+            )
+            archive.inspect(packed)
+        except BadPackage as error:
+            yield Mistake(folder.name or str(folder), None, str(error))
+        except (packaging.CannotPack, project.BadProject):
+            return  # the name or the version, which are told by themselves
 
 
 def _names(folder: Path) -> Iterator[Mistake]:
@@ -36,14 +53,6 @@ def _names(folder: Path) -> Iterator[Mistake]:
         packaging.name_and_version(folder)
     except packaging.CannotPack as error:
         yield Mistake("pyproject.toml", None, str(error))
-
-
-def _clashes(files: dict[str, Path]) -> Iterator[Mistake]:
-    """Two names that some disk takes for one."""
-    seen: dict[str, str] = {}
-    for name in files:
-        if (other := seen.setdefault(name.casefold(), name)) != name:
-            yield Mistake(name, None, f"{other} is the same name where case does not count.")
 
 
 def _parsed(name: str, path: Path) -> tuple[ast.Module | None, list[Mistake]]:

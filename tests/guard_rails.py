@@ -23,7 +23,7 @@ MAY_IMPORT = {  # first match wins
     },
     "orchestrator_server/demo": {"orchestrator_server.demo", "sdk"},  # a client, from outside
     "orchestrator_server/__main__.py": {"orchestrator_server"},
-    "orchestrator_server": {"orchestrator_server", "sdk.contract"},
+    "orchestrator_server": {"orchestrator_server", "sdk.contract", "sdk.archives"},
 }
 PURE = {
     *("annotations.py", "callers.py", "etags.py", "lifecycle.py"),

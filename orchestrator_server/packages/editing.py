@@ -11,7 +11,7 @@ from orchestrator_server.audit import service as audit
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict
 from orchestrator_server.etags import Expected
-from orchestrator_server.packages import archive, service
+from orchestrator_server.packages import reading, service
 from orchestrator_server.packages.service import StoredFile, sql
 from sdk.contract.packages import (
     Package,
@@ -42,7 +42,7 @@ def update(
     name = before.name if wanted.name is UNSET else wanted.name
     version = before.version if wanted.version is UNSET else wanted.version
     if (name, version) != (before.name, before.version):
-        archive.check_name(name, version)
+        reading.check_name(name, version)
         _must_be_unused(tx, before)
         known = tx.maybe(sql.by_version, Package, name_key=names.key(name), version=version)
         if known is not None and known.id != package_id:
@@ -81,7 +81,7 @@ def delete(tx: Transaction, actor: Actor, package_id: int) -> str:
 
 def preflight(tx: Transaction, wanted: PackagePreflight) -> PackagePreflightAnswer:
     """Whether this could be published now, before anybody sends the bytes."""
-    archive.check_name(wanted.name, wanted.version)
+    reading.check_name(wanted.name, wanted.version)
     known = tx.maybe(
         sql.by_version, Package, name_key=names.key(wanted.name), version=wanted.version
     )

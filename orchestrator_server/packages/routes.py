@@ -14,7 +14,7 @@ from orchestrator_server.http import bodies, repeats
 from orchestrator_server.http.keys import DATABASE, PACKAGES
 from orchestrator_server.http.routes import delete, get, post, put, robot_get
 from orchestrator_server.http.serving import reply
-from orchestrator_server.packages import archive, editing, service
+from orchestrator_server.packages import editing, reading, service
 from orchestrator_server.packages.storage import (
     MAX_PACKAGE_BYTES,
     Incoming,
@@ -167,7 +167,7 @@ async def _text(part: BodyPartReader) -> str:
 
 
 def _checked(incoming: Incoming, form: _Form) -> service.Upload:
-    name, version = archive.parse_name(form.file_name)
+    name, version = reading.name_of(form.file_name)
     for field, value in (("name", name), ("version", version)):
         if form.fields.get(field, value) != value:
             raise Invalid(
@@ -175,7 +175,7 @@ def _checked(incoming: Incoming, form: _Form) -> service.Upload:
                 f"{form.fields[field]}; they must agree.",
                 pointer=f"#/{field}",
             )
-    contents = archive.inspect(incoming.path)
+    contents = reading.contents(incoming.path)
     return service.Upload(name, version, incoming.sha256, incoming.size_bytes, contents)
 
 

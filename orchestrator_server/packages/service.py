@@ -9,7 +9,7 @@ from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict, Forbidden
-from orchestrator_server.packages.manifest import Manifest
+from sdk.archives.manifest import Manifest
 from sdk.contract.base import Page
 from sdk.contract.packages import Package, PackageQuery
 

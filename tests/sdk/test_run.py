@@ -126,7 +126,7 @@ async def test_all_mistakes_are_told_at_once_with_file_and_line(sdk, package):
     assert any(line.startswith("broken.py:2: ") for line in lines)
     assert any("wants the function main; there is other" in line for line in lines)
     assert any("none.py: no such file" in line for line in lines)
-    assert any("same name" in line for line in lines)
+    assert any("for the same name as" in line for line in lines)
     assert len(json.loads((await sdk("check", package, "--json")).out)) == 4
 
 

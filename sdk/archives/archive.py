@@ -11,10 +11,9 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator_server.errors import Invalid
-from orchestrator_server.packages import manifest
-from orchestrator_server.packages.manifest import Manifest
-from orchestrator_server.packages.zip_structure import (
+from sdk.archives import BadPackage, manifest
+from sdk.archives.manifest import Manifest
+from sdk.archives.zip_structure import (
     Entry,
     check_layout,
     read_entries,
@@ -46,21 +45,20 @@ def parse_name(file_name: str) -> tuple[str, str]:
     """Name and version of `name_version.zip`; the file name is never used for anything else."""
     found = _FILE_NAME.fullmatch(file_name)
     if not found or not _NAME.fullmatch(found[1]) or not _VERSION.fullmatch(found[2]):
-        raise Invalid(
+        raise BadPackage(
             "The file must be named name_X.Y.Z.zip, with a name of A-Z a-z 0-9 _ - and a version "
             "of three numbers, such as invoices_1.0.0.zip.",
-            pointer="#/file",
         )
     return found[1], found[2]
 
 
 def check_name(name: str, version: str) -> None:
-    """Raise Invalid if no package can be called so."""
+    """Raise BadPackage if no package can be called so."""
     parse_name(f"{name}_{version}.zip")
 
 
 def inspect(file: Path) -> Manifest:
-    """What a package holds; Invalid, with a sentence naming the entry, if it is not taken."""
+    """What a package holds; BadPackage, with a sentence naming the entry, if it is not taken."""
     with file.open("rb") as stream:
         entries = read_entries(stream, max_entries=MAX_ENTRIES)
         for entry in entries:

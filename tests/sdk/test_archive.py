@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator_server.errors import Invalid
-from orchestrator_server.packages import archive
+from sdk.archives import BadPackage, archive
 
 MAIN = ("main.py", b"print('hello')")
 DEFLATED = zlib.compress(MAIN[1], wbits=-15)  # without a header of its own, as in a zip
@@ -65,7 +64,7 @@ def inspect(content, tmp_path):
 
 
 def refused(content, tmp_path, why="The package is refused"):
-    with pytest.raises(Invalid, match=why):
+    with pytest.raises(BadPackage, match=why):
         inspect(content, tmp_path)
 
 
@@ -218,7 +217,7 @@ def test_a_file_name_says_name_and_version():
      "a_1.0.0.zip\n", "é_1.0.0.zip", "a_\uff11.0.0.zip"],
 )  # fmt: skip
 def test_any_other_file_name_is_refused(file_name):
-    with pytest.raises(Invalid):
+    with pytest.raises(BadPackage):
         archive.parse_name(file_name)
 
 
@@ -241,7 +240,7 @@ def test_whatever_is_changed_a_robot_reads_what_we_read_or_it_is_refused(tmp_pat
 
     try:
         scripts = paths_of(archive.inspect(file))
-    except Invalid as refusal:
+    except BadPackage as refusal:
         assert "The package is refused" in str(refusal)
         return
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator_server.errors import Invalid
-from orchestrator_server.packages.annotations import schema_of
+from sdk.archives import BadPackage
+from sdk.archives.annotations import schema_of
 from sdk.contract.packages import Entrypoint, Script
 
 MAX_PARSED_SCRIPTS = 500
@@ -45,7 +45,7 @@ class Manifest(NamedTuple):
 def read(sizes: dict[str, int], content: Read) -> Manifest:
     """The manifest of an archive with files of these sizes; `content` unpacks one of them.
 
-    Raises Invalid if its pyproject.toml cannot be read.
+    Raises BadPackage if its pyproject.toml cannot be read.
     """
     project = _project(sizes, content)
     return Manifest(
@@ -105,11 +105,11 @@ def _project(sizes: dict[str, int], content: Read) -> _Project:
     if size_bytes is None:
         return _Project()
     if size_bytes > MAX_PROJECT_BYTES:
-        raise Invalid("The package's pyproject.toml is too large.", pointer="#/file")
+        raise BadPackage("The package's pyproject.toml is too large.")
     try:
         text = content("pyproject.toml").decode()
         return msgspec.convert(tomllib.loads(text), _ProjectFile).project
     except (ValueError, RecursionError) as error:
-        raise Invalid(
-            f"The package's pyproject.toml cannot be read: {str(error)[:200]}.", pointer="#/file"
+        raise BadPackage(
+            f"The package's pyproject.toml cannot be read: {str(error)[:200]}."
         ) from error

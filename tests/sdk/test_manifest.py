@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator_server.errors import Invalid
-from orchestrator_server.packages.manifest import read
+from sdk.archives import BadPackage
+from sdk.archives.manifest import read
 
 
 def manifest(**files):
@@ -76,7 +76,7 @@ def test_the_project_says_what_it_needs():
     ["[project", "[project]\ndependencies=1", "[project]\nname=[]", b"\xff", "a=" + "[" * 99999],
 )
 def test_a_project_that_cannot_be_read_is_refused(text):
-    with pytest.raises(Invalid):
+    with pytest.raises(BadPackage):
         manifest(main__py="", pyproject__toml=text)
 
 

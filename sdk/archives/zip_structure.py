@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from orchestrator_server.errors import Invalid
+from sdk.archives import BadPackage
 
 CHUNK_BYTES = 256 * 1024
 STORED, DEFLATED = 0, 8
@@ -51,9 +51,9 @@ class _End(NamedTuple):
     at: int
 
 
-def refused(why: str, entry: str | None = None) -> Invalid:
+def refused(why: str, entry: str | None = None) -> BadPackage:
     where = f" in its entry {entry[:100]!r}" if entry is not None else ""
-    return Invalid(f"The package is refused{where}: {why}.", pointer="#/file")
+    return BadPackage(f"The package is refused{where}: {why}.")
 
 
 def read_entries(stream: BinaryIO, *, max_entries: int) -> list[Entry]:
@@ -78,7 +78,7 @@ def check_layout(stream: BinaryIO, entries: list[Entry]) -> None:
 
 
 def unpack(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
-    """The content in pieces; Invalid if it is not one stream of exactly the packed length."""
+    """The content in pieces; BadPackage if it is not one stream of exactly the packed length."""
     left = entry.packed_bytes
     stream.seek(_content_at(stream, entry))
     if entry.method == STORED:
