@@ -52,6 +52,13 @@ SELECT u.id, u.username FROM users AS u JOIN tokens AS t ON t.user_id = u.id
 WHERE u.id = :user_id AND u.is_active AND t.id = :token_id AND t.revoked_at IS NULL
   AND t.expires_at > :now;
 
+-- name: confirmer [postgres]
+-- Whoever changes the password or disables the user comes before this, or after it.
+SELECT u.id, u.username FROM users AS u JOIN tokens AS t ON t.user_id = u.id
+WHERE u.id = :user_id AND u.is_active AND t.id = :token_id AND t.revoked_at IS NULL
+  AND t.expires_at > :now
+FOR UPDATE;
+
 -- name: open
 SELECT id FROM sdk_sessions WHERE status = 'pending' AND expires_at > :now LIMIT :limit;
 

@@ -25,12 +25,17 @@ class Failure(click.ClickException):
     """Ends the command with a sentence on stderr and this exit status."""
 
     def __init__(self, message: str, exit_code: Exit = Exit.ERROR) -> None:
-        super().__init__(message)
+        super().__init__(clean(message))
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
 
 def say(text: str) -> None:
-    click.echo(text, err=True)
+    click.echo(clean(text), err=True)
+
+
+def clean(text: str) -> str:
+    """What a server or a script says must not steer the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
 def is_watched() -> bool:
@@ -64,9 +69,7 @@ def print_bytes(content: bytes, *, to_stderr: bool = False) -> None:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    text = str(value)
-    # A name from the server must not steer the terminal.
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return clean(str(value)).replace("\n", "?")
 
 
 def _json(value: Any) -> str:

@@ -2,18 +2,26 @@
 
 import asyncio
 import threading
+from datetime import timedelta
+
+import msgspec
 
 from orchestrator_server import etags
 from orchestrator_server.access import resets, roles, service
-from orchestrator_server.access.callers import SYSTEM, Person
+from orchestrator_server.access.callers import SYSTEM, Actor, Person
 from orchestrator_server.access.rules import EVERYTHING
 from orchestrator_server.assets import service as assets
-from orchestrator_server.errors import Invalid, PreconditionFailed
+from orchestrator_server.db.queries import Query
+from orchestrator_server.errors import Conflict, Invalid, PreconditionFailed
 from orchestrator_server.etags import Expected
 from orchestrator_server.keys import KeyFile, load
+from orchestrator_server.sdk_sessions import deciding
+from orchestrator_server.sdk_sessions import service as sdk_sessions
 from orchestrator_server.sealing import Sealer
 from sdk.contract.access import RoleCreate, RoleUpdate
 from sdk.contract.assets import AssetCreate, AssetUpdate
+from sdk.contract.audit import ActorType
+from sdk.contract.sdk_auth import SdkConfirm, SdkStart
 
 HELD_SECONDS = 0.3
 BOSS = Person(id=1, username="boss", permissions=EVERYTHING, token_id=1, actor=SYSTEM)
@@ -85,3 +93,54 @@ async def test_an_edit_of_an_asset_does_not_bring_its_old_secret_back(postgres, 
     stored = await postgres.read(assets._stored, asset.id)
     assert stored.description == "of the bank"
     assert sealer.open(stored.sealed, assets.place(asset.id)) == "new"
+
+
+async def test_nobody_collects_a_token_while_the_password_changes(postgres, tmp_path):
+    keys = load(tmp_path / "keys.json", check=None)
+    origin = Actor(type=ActorType.SYSTEM, name="anonymous", ip_address="127.0.0.1")
+
+    def begin(tx):
+        user = service.create_user(tx, SYSTEM, "ada", "v2$x", is_admin=False)
+        service.keep_token(tx, "session", user.id, tx.now + timedelta(hours=1))
+        [token] = tx.all(Query("tokens", "SELECT id FROM tokens"), sdk_sessions.Id)
+        ada = Person(
+            id=user.id,
+            username="ada",
+            permissions=frozenset(),
+            token_id=token.id,
+            actor=SYSTEM,
+        )
+        started = sdk_sessions.start(tx, keys, origin, SdkStart(machine_name="laptop"))
+        deciding.confirm(tx, ada, SdkConfirm(user_code=started.user_code))
+        return started, service.find(tx, "ada")
+
+    started, known = await postgres.write(begin)
+    boss = msgspec.structs.replace(BOSS, id=known.id, token_id=0)
+    _, collected = await overlapping(
+        postgres,
+        lambda tx: resets.change(tx, boss, known, "v2$new"),
+        lambda tx: sdk_sessions.collect(tx, origin, started.session_id, None, 60),
+    )
+    assert collected is sdk_sessions.EXPIRED
+
+
+async def test_of_two_who_decide_at_once_one_is_told(postgres, tmp_path):
+    keys = load(tmp_path / "keys.json", check=None)
+
+    def begin(tx):
+        people = [service.create_user(tx, SYSTEM, name, None, is_admin=False) for name in "ab"]
+        for person in people:
+            service.keep_token(tx, "session", person.id, tx.now + timedelta(hours=1))
+        started = sdk_sessions.start(tx, keys, SYSTEM, SdkStart(machine_name="laptop"))
+        return [p.id for p in people], started.user_code
+
+    ids, code = await postgres.write(begin)
+    one, two = (msgspec.structs.replace(BOSS, id=i, token_id=i) for i in ids)
+    wanted = SdkConfirm(user_code=code)
+    first, second = await overlapping(
+        postgres,
+        lambda tx: deciding.confirm(tx, one, wanted),
+        lambda tx: deciding.confirm(tx, two, wanted),
+    )
+    assert first.status == "ok"
+    assert isinstance(second, Conflict)
