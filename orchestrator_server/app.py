@@ -14,6 +14,8 @@ from orchestrator_server.access import routes as access
 from orchestrator_server.access import service as people
 from orchestrator_server.access.passwords import Passwords, check_strength
 from orchestrator_server.access.throttle import Throttle
+from orchestrator_server.artifacts import routes as artifacts
+from orchestrator_server.artifacts.files import ArtifactFiles
 from orchestrator_server.assets import routes as assets
 from orchestrator_server.audit import routes as audit
 from orchestrator_server.config import Config
@@ -25,6 +27,7 @@ from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.http import docs, health, openapi
 from orchestrator_server.http.keys import (
+    ARTIFACTS,
     CLOCK,
     DATA_FOLDER,
     DATABASE,
@@ -54,6 +57,7 @@ from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.machines import routes as machines
 from orchestrator_server.mail import Mailer
 from orchestrator_server.maintenance.loop import Maintenance
+from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.packages import editing as package_editing
 from orchestrator_server.packages import routes as packages
 from orchestrator_server.packages.storage import PackageStore
@@ -78,6 +82,7 @@ FEATURES = [
     packages,
     processes,
     jobs,
+    artifacts,
     runner,
     assets,
     audit,
@@ -105,6 +110,7 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[HOSTS] = config.hosts
     app[METRICS] = Metrics()
     app[SDK_WAITING] = Waiting()
+    app[ARTIFACTS] = ArtifactFiles(config.data / "artifacts")
     app[OPENAPI] = openapi.document(ROUTES)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
@@ -148,7 +154,9 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[THROTTLE] = Throttle(clock)
         app[MAILER] = Mailer()
         app[MAILER].start()
-        app[MAINTENANCE] = Maintenance(database, app[WAKEUPS], app[SETTINGS], app[LOGS], app[KEYS])
+        app[MAINTENANCE] = Maintenance(
+            database, app[WAKEUPS], app[SETTINGS], _old_things(app, database), app[KEYS]
+        )
         await app[MAINTENANCE].start()
         try:
             yield
@@ -159,6 +167,10 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
             app[PASSWORDS].close()
     finally:
         await database.close()
+
+
+def _old_things(app: web.Application, database: Database) -> OldThings:
+    return OldThings(database, app[SETTINGS], app[LOGS], app[KEYS], app[ARTIFACTS])
 
 
 async def _sweep_packages(store: PackageStore, database: Database) -> None:

@@ -22,7 +22,7 @@ from orchestrator_server.config import Config
 LIST = "backup.json"
 DATABASE = "runwright.db"
 DUMP = "database.dump"  # of PostgreSQL
-FOLDERS = ("packages", "logs")
+FOLDERS = ("packages", "logs", "artifacts")
 PAGES_AT_ONCE = 500  # so that the server's writes get their turn
 
 

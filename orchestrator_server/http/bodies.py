@@ -61,6 +61,12 @@ async def read(request: web.Request, limit_bytes: int) -> bytes:
     return bytes(body)
 
 
+async def chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The body as it comes; it must keep coming."""
+    while chunk := await in_time(request.content.readany()):
+        yield chunk
+
+
 async def in_time(reading: Awaitable[T]) -> T:
     """The next piece of a body, or TooSlow."""
     try:

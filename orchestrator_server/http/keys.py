@@ -9,6 +9,7 @@ from aiohttp import web
 from orchestrator_server.access.callers import Caller
 from orchestrator_server.access.passwords import Passwords
 from orchestrator_server.access.throttle import Throttle
+from orchestrator_server.artifacts.files import ArtifactFiles
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.http.metrics import Metrics
@@ -24,6 +25,7 @@ from orchestrator_server.settings.current import CurrentSettings
 
 Clock = Callable[[], datetime]
 
+ARTIFACTS = web.AppKey("artifacts", ArtifactFiles)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock", Callable)  # type: ignore[arg-type]
 DATA_FOLDER = web.AppKey("data_folder", Path)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)

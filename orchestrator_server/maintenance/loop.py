@@ -10,7 +10,6 @@ from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
-from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.keys import Keys
 from orchestrator_server.maintenance import lost_items, lost_robots
 from orchestrator_server.maintenance.old_things import OldThings
@@ -29,14 +28,14 @@ class Maintenance:
         database: Database,
         wakeups: Wakeups,
         settings: CurrentSettings,
-        logs: Logs,
+        old_things: OldThings,
         keys: Keys,
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._settings = settings
-        self._logs = logs
+        self._old_things = old_things
         self._keys = keys
         self._tick_seconds = tick_seconds
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,11 +101,10 @@ class Maintenance:
 
     async def _clean_up(self) -> None:
         """A few old things at a time, so that nothing waits for it."""
-        old_things = OldThings(self._database, self._settings, self._logs, self._keys)
         while True:
             await asyncio.sleep(CLEAN_UP_SECONDS)
             try:
-                await old_things.run_once()
+                await self._old_things.run_once()
             except Unavailable as error:
                 log.warning("old things could not be deleted yet", why=str(error))
 

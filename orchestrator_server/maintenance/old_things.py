@@ -1,7 +1,9 @@
 """Deletes what the settings say need not be kept, a little at a time. 0 days: for ever."""
 
+import asyncio
 from datetime import datetime, timedelta
 
+from orchestrator_server.artifacts.files import ArtifactFiles
 from orchestrator_server.audit import chain
 from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.jobs import retention
@@ -16,12 +18,18 @@ BATCH = 500
 
 class OldThings:
     def __init__(
-        self, database: Database, settings: CurrentSettings, logs: Logs, keys: Keys
+        self,
+        database: Database,
+        settings: CurrentSettings,
+        logs: Logs,
+        keys: Keys,
+        artifacts: ArtifactFiles,
     ) -> None:
         self._database = database
         self._settings = settings
         self._logs = logs
         self._keys = keys
+        self._artifacts = artifacts
         # Of jobs that ended before it, the logs are gone: where the next step goes on. A new
         # server begins at the first job again; to delete what is not there costs little.
         self._logs_gone_until: datetime | None = None
@@ -34,6 +42,7 @@ class OldThings:
             age = timedelta(days=days)
             for job in await self._database.write(retention.forget_jobs, age, BATCH):
                 await self._logs.remove(job.id, job.attempt)
+                await asyncio.to_thread(self._artifacts.remove_job, job.id)
         if days := self._settings.logging.job_log_retention_days:
             await self._remove_logs(timedelta(days=days))
         if days := self._settings.logging.audit_retention_days:

@@ -1,8 +1,6 @@
 """Packages over HTTP: upload by people, download by robots."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import NamedTuple
 
 from aiohttp import BodyPartReader, web
@@ -10,7 +8,7 @@ from aiohttp import BodyPartReader, web
 from orchestrator_server.access.callers import Person, RobotCaller
 from orchestrator_server.errors import Conflict, Invalid, Malformed
 from orchestrator_server.etags import Expected
-from orchestrator_server.http import bodies, repeats
+from orchestrator_server.http import bodies, downloads, repeats
 from orchestrator_server.http.keys import DATABASE, PACKAGES
 from orchestrator_server.http.routes import delete, get, post, put, robot_get
 from orchestrator_server.http.serving import reply
@@ -18,8 +16,6 @@ from orchestrator_server.packages import editing, reading, service
 from orchestrator_server.packages.storage import (
     MAX_PACKAGE_BYTES,
     Incoming,
-    Span,
-    requested_span,
 )
 from orchestrator_server.repeats.service import check, once
 from sdk.contract.base import Page
@@ -107,27 +103,8 @@ async def download_package(
     """Fetch the archive of the package whose job this robot is running."""
     stored = await request.app[DATABASE].read(service.file_for, robot, package_id)
     path = request.app[PACKAGES].path(stored.file_path)
-    etag = f'"{stored.sha256}"'
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": "application/zip"}
-    whole = Span(0, stored.size_bytes)
-    if request.headers.get("If-Range", etag) != etag:
-        wanted = None
-    else:
-        try:
-            wanted = requested_span(request.headers.get("Range"), stored.size_bytes)
-        except ValueError:
-            headers["Content-Range"] = f"bytes */{stored.size_bytes}"
-            return web.Response(status=416, headers=headers)
-    span = wanted or whole
-    if wanted:
-        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{stored.size_bytes}"
-    response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
-    response.content_length = span.stop - span.start
-    await response.prepare(request)
-    async for chunk in _pieces(path, span):
-        await response.write(chunk)
-    await response.write_eof()
-    return response
+    headers = {"Content-Type": "application/zip"}
+    return await downloads.send(request, path, stored.size_bytes, stored.sha256, headers)
 
 
 async def _receive(request: web.Request, incoming: Incoming) -> _Form:
@@ -177,21 +154,6 @@ def _checked(incoming: Incoming, form: _Form) -> service.Upload:
             )
     contents = reading.contents(incoming.path)
     return service.Upload(name, version, incoming.sha256, incoming.size_bytes, contents)
-
-
-async def _pieces(path: Path, span: Span) -> AsyncIterator[bytes]:
-    def read(offset: int, size: int) -> bytes:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(size)
-
-    offset = span.start
-    while offset < span.stop:
-        chunk = await asyncio.to_thread(read, offset, min(CHUNK_BYTES, span.stop - offset))
-        if not chunk:
-            raise ConnectionResetError("The file is shorter than its package says.")
-        offset += len(chunk)
-        yield chunk
 
 
 ROUTES = [

@@ -2,33 +2,23 @@
 
 import hashlib
 import os
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from orchestrator_server.errors import NotFound, TooLarge
 
 MAX_PACKAGE_BYTES = 100 * 1024 * 1024
 
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
-
-
-class Span(NamedTuple):
-    """The bytes from `start` up to, not including, `stop`."""
-
-    start: int
-    stop: int
-
 
 class Incoming:
-    """An archive on its way in: what has arrived, where, and its digest so far."""
+    """A file on its way in: what has arrived, where, and its digest so far."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limit_bytes: int, what: str) -> None:
         self.path = path
+        self._limit_bytes, self._what = limit_bytes, what
         self.size_bytes = 0
         self._digest = hashlib.sha256()
         self._file = path.open("xb")
@@ -39,8 +29,8 @@ class Incoming:
 
     def write(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)
-        if self.size_bytes > MAX_PACKAGE_BYTES:
-            raise TooLarge(f"A package has at most {MAX_PACKAGE_BYTES // 1024**2} MiB.")
+        if self.size_bytes > self._limit_bytes:
+            raise TooLarge(f"{self._what} has at most {self._limit_bytes // 1024**2} MiB.")
         self._digest.update(chunk)
         self._file.write(chunk)
 
@@ -62,7 +52,8 @@ class PackageStore:
     @asynccontextmanager
     async def receive(self) -> AsyncIterator[Incoming]:
         """A place for an archive; whatever was not kept is gone afterwards."""
-        incoming = Incoming(self._folder / f".incoming-{secrets.token_hex(8)}")
+        path = self._folder / f".incoming-{secrets.token_hex(8)}"
+        incoming = Incoming(path, MAX_PACKAGE_BYTES, "A package")
         try:
             yield incoming
         finally:
@@ -94,22 +85,3 @@ class PackageStore:
         if not path.is_file():
             raise NotFound("The file of this package is missing from the server; publish it again.")
         return path
-
-
-def requested_span(header: str | None, size: int) -> Span | None:
-    """What a `Range` header asks for (RFC 9110, 14.2), or None for the whole.
-
-    A header that is not one range of bytes is ignored; one outside raises ValueError.
-    """
-    found = _RANGE.fullmatch(header or "")
-    if not found or (not found[1] and not found[2]):
-        return None
-    if not found[1]:  # the last so many bytes
-        wanted = int(found[2])
-        span = Span(max(0, size - wanted), size)
-    else:
-        last = int(found[2]) if found[2] else size - 1
-        span = Span(int(found[1]), min(last + 1, size))
-    if span.start >= span.stop:
-        raise ValueError("no byte of the file is in this range")
-    return span

@@ -2,6 +2,7 @@
 
 from sdk.client.requests import Listing, Requests
 from sdk.contract.jobs import (
+    Artifact,
     Job,
     JobAttempt,
     JobCreate,
@@ -52,3 +53,11 @@ class JobsCalls(Requests):
     async def explain_job(self, job_id: int) -> JobExplanation:
         """Why a job is still pending: a line for each limit, and one for each robot."""
         return await self._get(f"/api/jobs/{job_id}/explain", JobExplanation)
+
+    async def list_artifacts(self, job_id: int) -> list[Artifact]:
+        """The files that a job left, the first attempt first."""
+        return await self._get(f"/api/jobs/{job_id}/artifacts", list[Artifact])
+
+    async def get_artifact(self, job_id: int, artifact_id: int) -> bytes:
+        """Fetch a file that a job left, whole or one range of it."""
+        return await self._get(f"/api/jobs/{job_id}/artifacts/{artifact_id}", bytes)

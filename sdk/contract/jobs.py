@@ -91,6 +91,18 @@ class JobQuery(ListQuery, frozen=True, kw_only=True):
     created_before: datetime | None = None
 
 
+class Artifact(Resource, frozen=True, kw_only=True):
+    """A file that a job left for people."""
+
+    id: int
+    job_id: int
+    attempt: int
+    name: str
+    sha256: str
+    size_bytes: int
+    created_at: datetime
+
+
 class LogQuery(Query, frozen=True, kw_only=True):
     offset: Annotated[int, Meta(ge=0, le=2**62)] = 0
     attempt: Annotated[int, Meta(ge=1, le=2**31)] | None = None  # the latest, if not given

@@ -68,6 +68,20 @@ class Job:
         path = os.environ.get("RUNWRIGHT_STOP")
         return bool(path) and Path(str(path)).exists()
 
+    def artifact(self, path: "str | Path", name: "str | None" = None) -> None:
+        """Leave a file for people: a screenshot, a report. The last one of a name counts.
+
+        OSError if it cannot be read; ServerError if the orchestrator does not take it."""
+        from sdk.runtime import server
+
+        path = Path(path)
+        name = name or path.name
+        if server.is_there():
+            server.send_file(f"/api/runtime/artifacts/{server.quoted(name)}", path)
+        else:
+            path.stat()
+            print(f"Artifact {name}: {path}", file=sys.stderr)
+
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how much is done, from 0 to 1, and what is being done."""
         if not 0 <= fraction <= 1:

@@ -10,6 +10,8 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
     from typing import Any
 
 PATIENCE_SECONDS = 60.0
@@ -35,10 +37,33 @@ def ask(method: str, path: str, body: "Any" = None, *, key: str | None = None) -
     """The answer as JSON gives it; ServerError with the server's own words otherwise."""
     if not is_there():
         raise ServerError("There is no orchestrator here; try the script with `sdk run`.")
+    headers = {"Idempotency-Key": key} if key else {}
+    if body is None:
+        return _persistently(lambda: _ask_once(method, path, None, headers))
+    content = json.dumps(body).encode()
+    headers["Content-Type"] = "application/json"
+    return _persistently(lambda: _ask_once(method, path, content, headers))
+
+
+def send_file(path: str, file: "Path") -> "Any":
+    """Send the bytes of a file, from its beginning at each try."""
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Length": str(file.stat().st_size),
+    }
+
+    def send() -> "Any":
+        with file.open("rb") as content:
+            return _ask_once("PUT", path, content, headers)
+
+    return _persistently(send)
+
+
+def _persistently(send: "Callable[[], Any]") -> "Any":
     until, pause = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS
     while True:
         try:
-            return _ask_once(method, path, body, key)
+            return send()
         except ServerError as error:
             if (error.status and error.status not in LATER) or time.monotonic() > until:
                 raise
@@ -53,7 +78,7 @@ def quoted(name: str) -> str:
     return quote(name, safe="")
 
 
-def _ask_once(method: str, path: str, body: "Any", key: str | None) -> "Any":
+def _ask_once(method: str, path: str, data: "Any", headers: "dict[str, str]") -> "Any":
     from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -64,12 +89,7 @@ def _ask_once(method: str, path: str, body: "Any", key: str | None) -> "Any":
         def redirect_request(self, *_: "Any") -> None:
             return None
 
-    headers = {"Authorization": f"Bearer {os.environ['RUNWRIGHT_JOB_TOKEN']}"}
-    if key:
-        headers["Idempotency-Key"] = key
-    data = None
-    if body is not None:
-        data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+    headers = {"Authorization": f"Bearer {os.environ['RUNWRIGHT_JOB_TOKEN']}", **headers}
     request = Request(  # noqa: S310 -- the address is the robot's own server
         os.environ["RUNWRIGHT_URL"].rstrip("/") + path, data, headers, method=method
     )

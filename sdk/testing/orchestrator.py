@@ -43,6 +43,7 @@ class Orchestrator:
 
     assets: dict[str, Any] = field(default_factory=dict)  # values, and Credentials
     outcomes: dict[str, Any] = field(default_factory=dict)  # of `once`
+    artifacts: dict[str, bytes] = field(default_factory=dict)  # what `job.artifact` left
     retries: int = 0  # how often an item is tried again, of every queue
 
     def __post_init__(self) -> None:
@@ -81,23 +82,34 @@ class Orchestrator:
 
     def _answer(self, method: str, path: list[str], body: Any, key: str | None) -> Answer:
         with self._lock:
-            match method, path:
-                case "GET", ["runtime", "job"]:
-                    return Answer({"id": 0, "attempt": 1, "status": "running"})
-                case "GET", ["runtime", "assets", name]:
-                    return self._asset(name)
-                case "GET", ["runtime", "outcomes", name]:
-                    return self._outcome(name)
-                case "PUT", ["runtime", "outcomes", name]:
-                    self.outcomes.setdefault(name, body["value"])
-                    return self._outcome(name)
-                case "POST", ["runtime", "queues", name, "items"]:
-                    return self._add(name, body, key)
-                case "POST", ["queue-items", "claim"]:
+            match path:
+                case ["runtime", what, *rest]:
+                    return self._runtime(method, what, rest, body, key)
+                case ["queue-items", "claim"]:
                     return self._claim(body["queue"].casefold(), body.get("claim_key"))
-                case "POST", ["queue-items", number, ("complete" | "fail" | "renew") as what]:
+                case ["queue-items", number, ("complete" | "fail" | "renew") as what]:
                     return self._end(int(number), what, body)
-        return Answer.problem(404, "There is nothing at that address in memory.")
+        return _NOTHING
+
+    def _runtime(
+        self, method: str, what: str, rest: list[str], body: Any, key: str | None
+    ) -> Answer:
+        match method, what, rest:
+            case "GET", "job", []:
+                return Answer({"id": 0, "attempt": 1, "status": "running"})
+            case "GET", "assets", [name]:
+                return self._asset(name)
+            case "GET", "outcomes", [name]:
+                return self._outcome(name)
+            case "PUT", "outcomes", [name]:
+                self.outcomes.setdefault(name, body["value"])
+                return self._outcome(name)
+            case "PUT", "artifacts", [name]:
+                self.artifacts[name] = body
+                return Answer({"name": name, "size_bytes": len(body)})
+            case "POST", "queues", [name, "items"]:
+                return self._add(name, body, key)
+        return _NOTHING
 
     def _asset(self, name: str) -> Answer:
         known = {spelling.casefold(): value for spelling, value in self.assets.items()}
@@ -157,4 +169,5 @@ class Orchestrator:
         return Answer({"id": item.id, "status": item.status})
 
 
+_NOTHING = Answer.problem(404, "There is nothing at that address in memory.")
 _TYPES: dict[type, str] = {str: "text", bool: "boolean", int: "int"}

@@ -32,7 +32,8 @@ def serve(ask: Ask, token: str) -> tuple[str, Callable[[], None]]:
                 answer = Answer.problem(401, "This is not the token of the job.")
             else:
                 parts = [unquote(part) for part in urlsplit(self.path).path.split("/")[2:]]
-                body = json.loads(content) if content else None
+                is_json = self.headers.get("Content-Type") == "application/json"
+                body = json.loads(content) if is_json else content
                 answer = ask(self.command, parts, body, self.headers.get("Idempotency-Key"))
             told = json.dumps(answer.body).encode()
             self.send_response(answer.status)

@@ -14,6 +14,7 @@ from sdk.runtime import (
     ServerError,
     assets,
     credentials,
+    job,
     log,
     once,
     queues,
@@ -35,7 +36,10 @@ async def world(request, monkeypatch):
             for number in (1, 2):
                 orchestrator.add_item("invoices", {"n": number}, f"R{number}")
             use(monkeypatch, orchestrator.url, orchestrator.environment["RUNWRIGHT_JOB_TOKEN"])
-            yield SimpleNamespace(items=lambda: statuses_in(orchestrator))
+            yield SimpleNamespace(
+                items=lambda: statuses_in(orchestrator),
+                artifacts=lambda: {n: len(c) for n, c in orchestrator.artifacts.items()},
+            )
         return
     admin = request.getfixturevalue("admin")
     robot = await admin.make_robot()
@@ -49,16 +53,17 @@ async def world(request, monkeypatch):
         await admin.post("/api/queue-items", 201, queue_id=1, payload={"n": number},
                          reference=f"R{number}")  # fmt: skip
     await admin.make_job(await admin.make_process())
-    job = (await robot.post("/api/runner/next-job", 200))["job"]
-    use(monkeypatch, admin.url, job["job_token"])
+    granted = (await robot.post("/api/runner/next-job", 200))["job"]
+    use(monkeypatch, admin.url, granted["job_token"])
     loop = asyncio.get_running_loop()
 
-    def items():
-        asked = admin.get("/api/queue-items")
-        found = asyncio.run_coroutine_threadsafe(asked, loop).result(10)
-        return {item["reference"]: item["status"] for item in found}
+    def read(path):
+        return asyncio.run_coroutine_threadsafe(admin.get(path), loop).result(10)
 
-    yield SimpleNamespace(items=items)
+    yield SimpleNamespace(
+        items=lambda: {item["reference"]: item["status"] for item in read("/api/queue-items")},
+        artifacts=lambda: {a["name"]: a["size_bytes"] for a in read("/api/jobs/1/artifacts")},
+    )
 
 
 def use(monkeypatch, url, token):
@@ -211,3 +216,11 @@ def test_a_line_of_the_log_has_fields(capsys, database_url):
     log.info("paid two", invoice="A 7", amount=7.5, ok=True)
     [line] = capsys.readouterr().out.splitlines()
     assert line.split(" ", 1)[1] == 'level=info msg="paid two" invoice="A 7" amount=7.5 ok=true'
+
+
+async def test_a_file_is_left_for_people(admin, world, tmp_path):
+    (tmp_path / "page.png").write_bytes(b"\x89PNG" * 100_000)
+    await as_script(lambda: job.artifact(tmp_path / "page.png", "Page 1.png"))
+    assert await as_script(world.artifacts) == {"Page 1.png": 400_000}
+    with pytest.raises(FileNotFoundError):
+        await as_script(lambda: job.artifact(tmp_path / "none.png"))

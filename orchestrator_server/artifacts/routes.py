@@ -1,0 +1,73 @@
+"""Artifacts over HTTP: left by running jobs, fetched by people, as files and never as pages."""
+
+from urllib.parse import quote
+
+from aiohttp import web
+
+from orchestrator_server.access.callers import JobCaller
+from orchestrator_server.artifacts import service
+from orchestrator_server.artifacts.files import MAX_BYTES
+from orchestrator_server.http import bodies, downloads
+from orchestrator_server.http.keys import ARTIFACTS, DATABASE
+from orchestrator_server.http.routes import get, job_put
+from sdk.contract.jobs import Artifact
+
+BINARY = "application/octet-stream"
+
+
+async def leave_artifact(request: web.Request, job: JobCaller, name: str) -> Artifact:
+    """Leave a file for people; the last one of a name counts."""
+    bodies.check_type(request, (BINARY,))
+    files, database = request.app[ARTIFACTS], request.app[DATABASE]
+    await database.read(service.check, job, name)  # before it is sent
+    async with files.receive(job.id) as (incoming, file_path):
+        async for chunk in bodies.chunks(request):
+            incoming.write(chunk)
+        incoming.complete()
+        left = service.Left(
+            name=name,
+            sha256=incoming.sha256,
+            size_bytes=incoming.size_bytes,
+            file_path=file_path,
+        )
+        files.keep(incoming, file_path)
+        try:
+            kept, replaced = await database.write(service.keep, job, left)
+        except Exception:
+            files.remove(file_path)
+            raise
+    if replaced is not None:
+        files.remove(replaced)
+    return kept
+
+
+async def list_artifacts(request: web.Request, job_id: int) -> list[Artifact]:
+    """The files that a job left, the first attempt first."""
+    return await request.app[DATABASE].read(service.list_of, job_id)
+
+
+async def get_artifact(request: web.Request, job_id: int, artifact_id: int) -> web.StreamResponse:
+    """Fetch a file that a job left, whole or one range of it."""
+    left = await request.app[DATABASE].read(service.file_of, job_id, artifact_id)
+    path = request.app[ARTIFACTS].path(left.file_path)
+    named = f"attachment; filename*=UTF-8''{quote(left.name, safe='')}"  # RFC 6266
+    headers = {"Content-Type": BINARY, "Content-Disposition": named}
+    return await downloads.send(request, path, left.size_bytes, left.sha256, headers)
+
+
+ROUTES = [
+    job_put(
+        "/api/runtime/artifacts/{name}",
+        leave_artifact,
+        media_types=(BINARY,),
+        limit_bytes=MAX_BYTES,
+    ),
+    get("/api/jobs/{job_id}/artifacts", list_artifacts, may="jobs:view", sdk="run"),
+    get(
+        "/api/jobs/{job_id}/artifacts/{artifact_id}",
+        get_artifact,
+        may="jobs:view",
+        gives=bytes,
+        sdk="run",
+    ),
+]

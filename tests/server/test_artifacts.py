@@ -1,0 +1,119 @@
+"""Files that jobs leave: whose they are, how large, how they come back, when they go."""
+
+from datetime import timedelta
+
+import pytest
+
+from orchestrator_server.artifacts import service
+from orchestrator_server.artifacts.files import MAX_BYTES
+from orchestrator_server.http.keys import ARTIFACTS, DATA_FOLDER, DATABASE, KEYS, LOGS, SETTINGS
+from orchestrator_server.maintenance.old_things import OldThings
+
+BINARY = {"Content-Type": "application/octet-stream"}
+
+
+@pytest.fixture
+async def robot(admin):
+    return await admin.make_robot()
+
+
+@pytest.fixture
+async def job(admin, robot):
+    """A running job's own view of the server."""
+    await admin.make_job(await admin.make_process())
+    return await claimed(robot)
+
+
+async def claimed(robot):
+    job = (await robot.post("/api/runner/next-job", 200))["job"]
+    return robot.as_(Authorization=f"Bearer {job['job_token']}")
+
+
+async def leave(job, name="report.html", content=b"<h1>7</h1>", status=200, headers=BINARY):
+    path = f"/api/runtime/artifacts/{name}"
+    return await job.ask("PUT", path, status=status, data=content, headers=headers)
+
+
+def files_in(server):
+    return [path for path in (server[DATA_FOLDER] / "artifacts").rglob("*") if path.is_file()]
+
+
+async def test_a_file_comes_back_as_it_was_left_and_never_as_a_page(admin, job):
+    left = await leave(job)
+    assert await admin.get("/api/jobs/1/artifacts") == [left]
+    answer = await admin.ask("GET", f"/api/jobs/1/artifacts/{left['id']}")
+    assert (answer.status, answer.body) == (200, b"<h1>7</h1>")
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''report.html"
+    part = await admin.ask(
+        "GET", f"/api/jobs/1/artifacts/{left['id']}", headers={"Range": "bytes=4-4"}
+    )
+    assert (part.status, part.body) == (206, b"7")
+
+
+async def test_the_last_one_of_a_name_counts_and_the_one_before_is_gone(admin, job, server):
+    await leave(job, content=b"one")
+    await leave(job, "REPORT.html", b"two")
+    [listed] = await admin.get("/api/jobs/1/artifacts")
+    assert listed["size_bytes"] == 3
+    assert [path.read_bytes() for path in files_in(server)] == [b"two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("..", 404), ("%2e%2e%2fx", 422), ("a%5Cb", 422), ("con", 422), ("%00", 404), ("a%0ab", 404),
+     ("%E2%80%AEx", 404), ("x" * 300, 404), (".hidden", 422)],
+)  # fmt: skip
+async def test_a_name_that_could_lead_astray_is_refused(job, server, name, status):
+    assert (await leave(job, name, status=None)).status == status
+    assert files_in(server) == []
+
+
+async def test_what_is_too_large_or_no_file_is_refused(job, server, monkeypatch):
+    answer = await leave(job, headers={"Content-Type": "application/json"}, status=None)
+    assert answer.status == 415
+    headers = {**BINARY, "Content-Length": str(MAX_BYTES + 1)}
+    assert (await leave(job, headers=headers, status=None)).status == 413
+
+    async def pieces():
+        for _ in range(9):
+            yield b"x" * 100_000
+
+    monkeypatch.setattr("orchestrator_server.artifacts.files.MAX_BYTES", 200_000)
+    assert (await leave(job, content=pieces(), status=None)).status == 413
+    assert files_in(server) == []
+
+
+async def test_an_attempt_leaves_only_so_many(job, monkeypatch):
+    monkeypatch.setattr(service, "MOST", 2)
+    await leave(job, "a")
+    await leave(job, "b")
+    assert (await leave(job, "c", status=None)).status == 409
+    await leave(job, "a", b"again")
+
+
+async def test_a_job_that_ended_leaves_nothing_more(admin, job, robot, server):
+    await robot.post("/api/runner/jobs/1/update", 200, status="completed", attempt=1)
+    assert (await leave(job, status=None)).status == 401
+    assert files_in(server) == []
+
+
+async def test_an_artifact_is_found_under_its_own_job_alone(admin, job):
+    left = await leave(job)
+    other = await admin.make_job(await admin.make_process("other"))
+    for path in (f"/api/jobs/{other['id']}/artifacts/{left['id']}", "/api/jobs/1/artifacts/99"):
+        assert (await admin.ask("GET", path)).status == 404
+    assert (await admin.ask("GET", "/api/jobs/99/artifacts")).status == 404
+
+
+async def test_a_forgotten_job_takes_its_files_with_it(admin, job, robot, server, clock):
+    await leave(job)
+    await robot.post("/api/runner/jobs/1/update", 200, status="completed", attempt=1)
+    await admin.ask("PUT", "/api/settings/jobs", status=200, json={"retention_days": 1})
+    await server[SETTINGS].refresh(server[DATABASE])
+    clock.now += timedelta(days=3)
+    old_things = OldThings(
+        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[ARTIFACTS]
+    )
+    await old_things.run_once()
+    assert files_in(server) == []
