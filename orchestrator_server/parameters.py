@@ -5,8 +5,11 @@ regular expression can keep a server busy for ever, no `uniqueItems`, which comp
 each, and no `$ref`, which could lead elsewhere.
 """
 
+from collections.abc import Callable
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -26,6 +29,12 @@ _KEYWORDS = frozenset(
         *("minLength", "maxLength"),
     }
 )
+# What annotations of scripts come to, read as the script will read it.
+_FORMATS: dict[str, Callable[[str], object]] = {
+    "date": date.fromisoformat,
+    "date-time": datetime.fromisoformat,
+    "uuid": UUID,
+}
 _OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMES_NO_VALUE = {"required", "additionalProperties"}  # their messages name fields alone
 
@@ -60,10 +69,20 @@ def check(
 
 @lru_cache(maxsize=256)
 def _validator(schema: str) -> Any:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, FormatChecker
     from referencing import Registry
 
-    return Draft202012Validator(msgspec.json.decode(schema), registry=Registry())
+    formats = FormatChecker(formats=())
+    for name, read in _FORMATS.items():
+        formats.checks(name, raises=ValueError)(lambda text, read=read: _fits(text, read))
+    return Draft202012Validator(
+        msgspec.json.decode(schema), registry=Registry(), format_checker=formats
+    )
+
+
+def _fits(value: Any, read: Callable[[str], object]) -> bool:
+    """Whether a text can be read so; what is no text is the business of `type`."""
+    return not isinstance(value, str) or read(value) is not None
 
 
 def _said(error: Any) -> str:

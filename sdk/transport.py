@@ -104,7 +104,19 @@ class Transport:
         except TimeoutError as error:
             raise Unreachable(f"{self._base_url} did not answer in time.") from error
         except aiohttp.ClientError as error:
-            raise Unreachable(f"{self._base_url} cannot be reached: {error!r}.") from error
+            raise Unreachable(
+                f"{self._base_url} cannot be reached: {_why(error)}. Is the address right, and the "
+                "server running?"
+            ) from error
+
+
+def _why(error: aiohttp.ClientError) -> str:
+    """What the system said, where it was the system; its own words are the shortest."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        return f"its certificate or TLS is not accepted ({error.__cause__ or error!r})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error)
+    return str(error) or repr(error)
 
 
 def _encode(body: Body) -> tuple[object, dict[str, str]]:

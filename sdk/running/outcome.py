@@ -74,8 +74,14 @@ def _with_reason(report: JobReport, file: Path) -> JobReport:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return report  # it is the script's file: whatever is in it, how it ended is known
     return msgspec.structs.replace(
-        report, reason=Reason(said.reason), error_message=f"{said.message} {report.error_message}"
+        report,
+        reason=Reason(said.reason),
+        error_message=f"{_sentence(said.message)} {report.error_message}",
     )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _exit_sentence(code: int) -> str:

@@ -28,7 +28,8 @@ def _write(level: str, message: str, fields: "dict[str, Any]") -> None:
 
 
 def _spelled(value: "Any") -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    is_json = value is None or isinstance(value, bool | int | float | list | tuple | dict)
+    text = json.dumps(value, default=str, ensure_ascii=False) if is_json else str(value)
     plain = text and text.isprintable() and not set(text) & set(' ="')
     return text if plain else json.dumps(text, ensure_ascii=False)
 

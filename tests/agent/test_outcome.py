@@ -64,3 +64,21 @@ def test_a_result_that_is_not_strict_json_fails_the_job(tmp_path, content):
     report = completed_with(tmp_path, content)
     assert (report.status, report.reason) == ("failed", Reason.SCRIPT_FAILED)
     assert report.error_message.startswith("The result of the script")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "message"),
+    [
+        (b'{"reason": "script_failed", "message": "ValueError: no amount"}',
+         Reason.SCRIPT_FAILED, "ValueError: no amount. The script exited with status 1."),
+        (b'{"reason": "parameters_invalid", "message": "x is missing."}',
+         Reason.PARAMETERS_INVALID, "x is missing. The script exited with status 1."),
+        (b'{"reason": "robot_lost", "message": "x"}', Reason.SCRIPT_FAILED,
+         "The script exited with status 1."),
+        (b"\xff", Reason.SCRIPT_FAILED, "The script exited with status 1."),
+    ],
+)  # fmt: skip
+def test_why_a_function_failed_is_told_if_it_says_so(tmp_path, content, reason, message):
+    (tmp_path / "failure.json").write_bytes(content)
+    report = as_told(report_for(Exit(1, Ended.BY_ITSELF), None, None), tmp_path)
+    assert (report.reason, report.error_message) == (reason, message)

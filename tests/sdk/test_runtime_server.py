@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 import time
+from datetime import date
 from types import SimpleNamespace
 
 import pytest
@@ -213,9 +214,10 @@ def test_the_token_does_not_follow_to_another_host(monkeypatch, database_url):
 
 
 def test_a_line_of_the_log_has_fields(capsys, database_url):
-    log.info("paid two", invoice="A 7", amount=7.5, ok=True)
+    log.info("paid two", invoice="A 7", amount=7.5, ok=True, at=date(2030, 1, 2))
     [line] = capsys.readouterr().out.splitlines()
-    assert line.split(" ", 1)[1] == 'level=info msg="paid two" invoice="A 7" amount=7.5 ok=true'
+    said = 'level=info msg="paid two" invoice="A 7" amount=7.5 ok=true at=2030-01-02'
+    assert line.split(" ", 1)[1] == said
 
 
 async def test_a_file_is_left_for_people(admin, world, tmp_path):

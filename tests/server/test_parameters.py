@@ -35,6 +35,23 @@ def test_what_does_not_fit_is_pointed_at(parameters, pointer, said):
     assert "canary" not in str(refused.value).replace("'canary' was unexpected", "")
 
 
+@pytest.mark.parametrize(
+    ("format_", "right", "wrong"),
+    [
+        ("date", "2030-01-02", "tomorrow"),
+        ("date-time", "2030-01-02T03:04:05+00:00", "2030-13-01T00:00:00"),
+        ("uuid", "00000000-0000-0000-0000-000000000007", "7"),
+        ("unknown", "anything", None),
+    ],
+)
+def test_a_text_of_a_format_can_be_read_so(format_, right, wrong):
+    schema = {"type": "object", "properties": {"at": {"type": "string", "format": format_}}}
+    check({"at": right}, schema)
+    if wrong is not None:
+        with pytest.raises(Invalid, match="`format` is"):
+            check({"at": wrong}, schema)
+
+
 def test_what_fits_is_taken():
     check({"size": "m", "login": None, "a/b": []}, SCHEMA)
     check_schema(SCHEMA)
