@@ -45,7 +45,7 @@ def is_watched() -> bool:
 
 def show(value: Any, text: str, *, as_json: bool) -> None:
     """`value` as JSON if it was asked for, else `text`, which says the same to a person."""
-    click.echo(_json(value) if as_json else text)
+    click.echo(_json(value) if as_json else clean(text))
 
 
 def table(rows: Iterable[Sequence[object]], heads: Sequence[str]) -> str:
