@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sdk.cli.terminal import Failure, say
+from sdk.cli.terminal import Failure, as_json, say, show
 from sdk.packaging import NAME
 
 PYPROJECT = """\
@@ -55,7 +55,8 @@ runwright.local.toml
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Where to make it.  [default: ./NAME]"
 )
-def command(name: str, folder: Path | None) -> None:
+@as_json
+def command(name: str, folder: Path | None, as_json: bool) -> None:
     """Make a package called NAME that runs, with a test."""
     if not NAME.fullmatch(name):
         raise click.UsageError(
@@ -73,7 +74,7 @@ def command(name: str, folder: Path | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in files.items():
         (folder / file).write_text(text, encoding="utf-8")
-    click.echo(folder)
+    show({"folder": str(folder), "files": list(files)}, str(folder), as_json=as_json)
     say(f"Try it:  cd {folder} && sdk run --param name=Ada")
     say("Then:    sdk login URL, sdk publish, and sdk start " + name + " --follow")
 

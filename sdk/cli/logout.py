@@ -6,13 +6,14 @@ import click
 
 from sdk import profiles, token_store
 from sdk.cli.connection import client_at, profile_option
-from sdk.cli.terminal import say
+from sdk.cli.terminal import as_json, say, show
 from sdk.errors import NotAnOrchestrator, Unauthenticated, Unavailable, Unreachable
 
 
 @click.command("logout")
 @profile_option
-def command(profile: str | None) -> None:
+@as_json
+def command(profile: str | None, as_json: bool) -> None:
     """Sign out: the token is dead at the server, and gone here."""
     known = profiles.load()
     name = profile or known.default or ""
@@ -27,13 +28,10 @@ def command(profile: str | None) -> None:
         known.default = next(iter(known.by_name), None)
     profiles.save(known)
     say(f"Signed out of {stored.url}.")
-    if token is not None:
-        say_if_any(_revoke(stored.url, token))
-
-
-def say_if_any(text: str | None) -> None:
-    if text:
-        say(text)
+    if token is not None and (problem := _revoke(stored.url, token)):
+        say(problem)
+    if as_json:
+        show({"url": stored.url}, "", as_json=True)
 
 
 def _revoke(url: str, token: str) -> str | None:

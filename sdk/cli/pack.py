@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from sdk import publishing
+from sdk.cli.terminal import as_json, show
 
 
 @click.command("pack")
@@ -14,6 +15,8 @@ from sdk import publishing
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to put the archive.  [default: FOLDER/dist]",
 )
-def command(folder: Path, output: Path | None) -> None:
+@as_json
+def command(folder: Path, output: Path | None, as_json: bool) -> None:
     """Build the archive of the package in FOLDER and print its path."""
-    click.echo(publishing.pack(folder, output))
+    archive = publishing.pack(folder, output)
+    show({"archive": str(archive)}, str(archive), as_json=as_json)

@@ -1,5 +1,6 @@
 """`sdk queues`: which there are, and items into them."""
 
+import difflib
 from pathlib import Path
 
 import click
@@ -47,7 +48,9 @@ def add(
             if known.name.casefold() == queue.casefold():
                 wanted = ItemCreate(queue_id=known.id, payload=payload, reference=reference)
                 return await client.create_item(wanted)
-        raise Failure(f"There is no queue {queue}; `sdk queues` lists them.", Exit.NOT_FOUND)
+        near = difflib.get_close_matches(queue, [known.name for known in await _all(client)], n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise Failure(f"There is no queue {queue}; `sdk queues` lists them.{meant}", Exit.NOT_FOUND)
 
     item = talk(profile, put)
     show(item, f"Item {item.id} is in {queue}.", as_json=as_json)

@@ -121,3 +121,12 @@ def test_asking_for_help_loads_no_command() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
     )
     assert ended.stdout == "[]\n"
+
+
+def test_every_command_that_gives_data_gives_json_too() -> None:
+    context = click.Context(main)
+    raw = {"logs", "completion"}  # bytes of a script, and lines for a shell
+    for name in set(COMMANDS) - raw:
+        command = main.get_command(context, name)
+        assert command is not None
+        assert "--json" in {option for p in command.params for option in p.opts}, name

@@ -152,3 +152,11 @@ async def test_a_package_is_tested_with_an_orchestrator_in_memory(package):
     )  # fmt: skip
     out, _ = await process.communicate()
     assert (process.returncode, b"1 passed" in out) == (0, True), out
+
+
+async def test_too_many_files_are_told_before_anything_is_sent(sdk, package):
+    (package / "many").mkdir()
+    for number in range(10_000):
+        (package / f"many/{number}").touch()
+    ended = await sdk("check", package)
+    assert (ended.code, "more than 10,000 entries" in ended.out) == (1, True)

@@ -204,7 +204,8 @@ async def test_queues_and_assets_are_listed_and_items_put_in(sdk, admin):
     assert "invoices" in (await sdk("queues")).out
     ended = await sdk("queues", "add", "Invoices", "--param", "n=7", "--reference", "A1", "--json")
     assert json.loads(ended.out)["payload"] == {"n": 7}
-    assert (await sdk("queues", "add", "none")).code == 5
+    misspelt = await sdk("queues", "add", "invoces")
+    assert (misspelt.code, "Did you mean invoices?" in misspelt.err) == (5, True)
     listed = (await sdk("assets")).out
     assert ("***" in listed, "sesame" in listed) == (True, False)
 
