@@ -1,5 +1,7 @@
 """What the steps of a job came to (`sdk.runtime.once`): kept for its later attempts."""
 
+from typing import Any
+
 import msgspec
 
 from orchestrator_server.access.callers import JobCaller
@@ -18,10 +20,17 @@ class _Count(msgspec.Struct, frozen=True):
     count: int
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    value: dict[str, Any]  # in an object, so that null is an outcome like any other
+    attempt: int
+
+
 def look(tx: Transaction, caller: JobCaller, key: str) -> Outcome:
     attempts.running(tx, caller)
-    found = tx.maybe(sql.outcome, Outcome, job_id=caller.id, key=key)
-    return msgspec.structs.replace(found, known=True) if found else Outcome(known=False)
+    found = tx.maybe(sql.outcome, _Kept, job_id=caller.id, key=key)
+    if found is None:
+        return Outcome(known=False)
+    return Outcome(known=True, value=found.value["is"], attempt=found.attempt)
 
 
 def keep(tx: Transaction, caller: JobCaller, key: str, wanted: OutcomeKeep) -> Outcome:
@@ -37,6 +46,6 @@ def keep(tx: Transaction, caller: JobCaller, key: str, wanted: OutcomeKeep) -> O
         job_id=caller.id,
         key=key,
         attempt=caller.attempt,
-        value=Json(wanted.value),
+        value=Json({"is": wanted.value}),
     )
     return look(tx, caller, key)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from sdk import publishing
+from sdk import checking, publishing
 from sdk.cli.connection import profile_option, talk
-from sdk.cli.terminal import as_json, is_watched, say, show
+from sdk.cli.terminal import Failure, as_json, is_watched, say, show
 
 
 @click.command("publish")
@@ -18,6 +18,8 @@ from sdk.cli.terminal import as_json, is_watched, say, show
 @as_json
 def command(folder: Path, profile: str | None, as_json: bool) -> None:
     """Publish the package in FOLDER, with the processes its pyproject.toml names."""
+    if mistakes := checking.check(folder):
+        raise Failure("\n".join(map(str, mistakes)))
     archive = publishing.pack(folder, None)
     with _bar(archive.stat().st_size) as told:
         published = talk(profile, lambda c: publishing.publish(c, folder, archive, told))

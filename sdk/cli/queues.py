@@ -19,6 +19,8 @@ from sdk.contract.queues import Item, ItemCreate, Queue, QueueQuery
 def command(context: click.Context, profile: str | None, as_json: bool) -> None:
     """List queues, or put an item into one."""
     if context.invoked_subcommand:
+        given = {"profile": profile, "as_json": as_json}
+        context.default_map = {str(context.invoked_subcommand): given}
         return
     queues = talk(profile, _all)
     rows = [(q.id, q.name, "yes" if q.is_active else "no", q.max_retries) for q in queues]

@@ -55,7 +55,11 @@ class Item:
     ) -> bool:
         self._ended.set()
         if error is None:
-            self.complete(self.result)
+            try:
+                self.complete(self.result)
+            except (TypeError, ValueError) as problem:  # what is no JSON
+                self.fail(problem)
+                raise
             return False
         if not isinstance(error, Exception):
             return False  # the script is being stopped: the item goes back with its job
@@ -66,7 +70,9 @@ class Item:
         return False
 
     def complete(self, result: "Any" = None) -> None:
-        self._tell("complete", result=result)
+        from sdk.runtime.arguments import as_json
+
+        self._tell("complete", result=as_json(result))
 
     def fail(self, error: "Exception | str") -> None:
         """BusinessError: for good. Anything else: this attempt."""

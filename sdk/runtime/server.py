@@ -40,7 +40,7 @@ def ask(method: str, path: str, body: "Any" = None, *, key: str | None = None) -
     headers = {"Idempotency-Key": key} if key else {}
     if body is None:
         return _persistently(lambda: _ask_once(method, path, None, headers))
-    content = json.dumps(body).encode()
+    content = json.dumps(body, allow_nan=False).encode()
     headers["Content-Type"] = "application/json"
     return _persistently(lambda: _ask_once(method, path, content, headers))
 

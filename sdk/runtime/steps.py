@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 def once(key: str, work: "Callable[[], Any]") -> "Any":
     """What `work()` returns; at a later attempt of the same job, what it returned then.
 
-    What it returns is kept as JSON with the orchestrator before the next line runs. A crash
-    between `work` and that moment leaves the step to be done again: give the outside world
-    `job.idempotency_key` for the last bit of certainty. Outside a robot, `work()` is just called.
+    What it returns is kept as JSON (paths and dates as text) with the orchestrator before the next
+    line runs. A crash between `work` and that moment leaves the step to be done again: give the
+    outside world `job.idempotency_key` for the last bit of certainty. Outside a robot, `work()` is
+    just called.
     """
     if not server.is_there():
         return work()
@@ -21,4 +22,6 @@ def once(key: str, work: "Callable[[], Any]") -> "Any":
     known = server.ask("GET", path)
     if known["known"]:
         return known["value"]
-    return server.ask("PUT", path, {"value": work()})["value"]
+    from sdk.runtime.arguments import as_json
+
+    return server.ask("PUT", path, {"value": as_json(work())})["value"]

@@ -111,6 +111,16 @@ async def test_an_item_ends_as_its_block_does(admin, world):
     assert await as_script(world.items) == {"R1": "completed", "R2": "failed"}
 
 
+async def test_a_result_that_is_no_json_fails_the_item(admin, world):
+    def work():
+        with queues.queue("invoices").take() as item:
+            item.result = object()
+
+    with pytest.raises(TypeError):
+        await as_script(work)
+    assert (await as_script(world.items))["R1"] == "new"  # failed, and tried again
+
+
 async def test_any_other_error_goes_on_and_the_item_is_tried_again(admin, world):
     queue = queues.queue("invoices")
 
@@ -143,6 +153,10 @@ async def test_a_step_is_done_once(admin, world):
     for _ in range(3):
         assert await as_script(lambda: once("pay 7/2030", step)) == {"number": 1}
     assert done == [1]
+    assert [await as_script(lambda: once("for its effect", lambda: None)) for _ in "ab"] == [
+        None
+    ] * 2
+    assert await as_script(lambda: once("a day", lambda: date(2030, 1, 2))) == "2030-01-02"
     assert await as_script(lambda: once("another", step)) == {"number": 2}
 
 

@@ -163,6 +163,14 @@ async def test_a_project_that_makes_no_sense_is_told_before_anything_is_sent(
     assert await admin.get("/api/packages") == []
 
 
+async def test_nothing_is_published_of_a_package_with_a_mistake(sdk, package, admin):
+    with (package / "pyproject.toml").open("a") as file:
+        file.write('other = "main.py:nothing"\n')
+    ended = await sdk("publish", package)
+    assert (ended.code, "wants the function nothing" in ended.err) == (1, True)
+    assert await admin.get("/api/packages") == []
+
+
 async def test_a_package_never_holds_what_is_ignored_or_installed(sdk, package):
     for name in ("env/lib/x.py", "build/y.py", "sub/z.log", "sub/keep.py", ".venv/a.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
@@ -204,6 +212,8 @@ async def test_queues_and_assets_are_listed_and_items_put_in(sdk, admin):
     assert "invoices" in (await sdk("queues")).out
     ended = await sdk("queues", "add", "Invoices", "--param", "n=7", "--reference", "A1", "--json")
     assert json.loads(ended.out)["payload"] == {"n": 7}
+    elsewhere = await sdk("queues", "--profile", "nosuch", "add", "invoices")
+    assert (elsewhere.code, "no profile nosuch" in elsewhere.err) == (4, True)
     misspelt = await sdk("queues", "add", "invoces")
     assert (misspelt.code, "Did you mean invoices?" in misspelt.err) == (5, True)
     listed = (await sdk("assets")).out
