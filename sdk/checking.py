@@ -71,9 +71,11 @@ def _processes(folder: Path, trees: dict[str, ast.Module | None]) -> Iterator[Mi
         yield Mistake("pyproject.toml", None, str(error))
         return
     for name, plan in plans.items():
-        file, _, function = plan.script.partition(":")
+        file, colon, function = plan.script.partition(":")
         if file not in trees:
             yield Mistake("pyproject.toml", None, f"process {name} wants {file}: no such file.")
+        elif colon and not function:
+            yield Mistake("pyproject.toml", None, f"process {name} names no function after {file}:")
         elif function and (tree := trees[file]) and function not in _functions(tree):
             there = ", ".join(sorted(_functions(tree))) or "none"
             yield Mistake(

@@ -58,7 +58,7 @@ def name_and_version(folder: Path) -> tuple[str | None, str | None]:
 
 def processes(folder: Path) -> dict[str, ProcessPlan]:
     """By name. Without a table: one named like the package, for a `main.py`."""
-    table = read(folder).get("tool", {}).get("runwright", {}).get("processes")
+    table = _table(folder)
     if table is None:
         name, _ = name_and_version(folder)
         is_plain = name is not None and (folder / "main.py").is_file()
@@ -66,9 +66,19 @@ def processes(folder: Path) -> dict[str, ProcessPlan]:
     try:
         plans = {
             name: {"script": plan} if isinstance(plan, str) else plan
-            for name, plan in dict(table).items()
+            for name, plan in table.items()
         }
-        return msgspec.convert(plans, dict[str, ProcessPlan])
-    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        return msgspec.convert(plans, dict[Name, ProcessPlan])
+    except msgspec.ValidationError as error:
         path = folder / "pyproject.toml"
         raise BadProject(f"{path}, [tool.runwright.processes]: {error}.") from error
+
+
+def _table(folder: Path) -> dict[str, Any] | None:
+    table = read(folder)
+    for key in ("tool", "runwright", "processes"):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            where = '[tool.runwright.processes], with lines like  greet = "main.py"'
+            raise BadProject(f"{folder / 'pyproject.toml'}: {key} is not a table; write {where}.")
+    return table or None

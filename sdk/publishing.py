@@ -9,6 +9,7 @@ from sdk import packaging, project
 from sdk.client import Client
 from sdk.contract.packages import Package, PackagePreflight
 from sdk.contract.processes import Process, ProcessCreate, ProcessQuery, ProcessUpdate
+from sdk.errors import Refused
 from sdk.project import ProcessPlan
 
 
@@ -39,7 +40,15 @@ async def publish(
         raise CannotPublish(answer.reason or f"{name} {version} cannot be published.")
     plans = project.processes(folder)
     package = await client.upload_package(archive, told=told)
-    changes = [await _apply(client, package, name, plan) for name, plan in plans.items()]
+    changes = []
+    for process, plan in plans.items():
+        try:
+            changes.append(await _apply(client, package, process, plan))
+        except Refused as error:
+            raise CannotPublish(
+                f"{name} {version} is published, but its process {process} is not there yet: "
+                f"{error} When that is mended, `sdk publish` goes on from here."
+            ) from error
     return Published(package, changes)
 
 

@@ -119,7 +119,7 @@ def _read_all() -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise ProfileError(f"{path()} cannot be read ({error}); repair or remove it.") from error
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not all(isinstance(t, str) for t in found.values()):
         raise ProfileError(f"{path()} holds no tokens; remove it and sign in again.")
     return found
 

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from orchestrator_server.access.callers import Person
+from orchestrator_server.errors import NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import repeats
 from orchestrator_server.http.keys import DATABASE, LOGS, SETTINGS, WAKEUPS, online_since
@@ -126,6 +127,8 @@ async def read_log(request: web.Request, job_id: int, wanted: LogQuery) -> web.R
     """Read the output of a job from a byte offset on; `X-Next-Offset` says where to go on."""
     job = await request.app[DATABASE].read(service.get, job_id)
     attempt = wanted.attempt or job.attempt
+    if attempt > job.attempt:
+        raise NotFound(f"Job {job_id} has no attempt {attempt}; it has had {job.attempt}.")
     content = await request.app[LOGS].read(job_id, attempt, wanted.offset)
     next_offset = str(wanted.offset + len(content))
     return web.Response(

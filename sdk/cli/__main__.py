@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdk.cli.terminal import Exit, Failure
+from sdk.cli.terminal import Exit, Failure, leave_quietly, show_all_texts
 
 if TYPE_CHECKING:
-    from sdk.contract.problem import FieldError
+    from sdk.errors import Invalid
 
 # What `sdk --help` says of each, so that it need not load them all; a test compares.
 COMMANDS = {
@@ -65,6 +65,9 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(Exit.INTERRUPTED)
+        except BrokenPipeError:
+            leave_quietly()
+            ctx.exit(Exit.UNREAD)
         except Exception as error:
             failure = _in_words(error)
             if failure is None:
@@ -85,7 +88,7 @@ def _in_words(error: Exception) -> Failure | None:
         case errors.NotFound():
             return Failure(str(error), Exit.NOT_FOUND)
         case errors.Invalid():
-            return Failure("\n".join([str(error), *_where(error.problem.errors)]))
+            return Failure("\n".join([str(error), *_where(error)]))
         case errors.Refused() | errors.Unreachable() | errors.NotAnOrchestrator():
             return Failure(str(error))
         case profiles.ProfileError() | project.BadProject() | publishing.CannotPublish():
@@ -95,14 +98,19 @@ def _in_words(error: Exception) -> Failure | None:
     return None
 
 
-def _where(errors: "list[FieldError]") -> list[str]:
-    return [f"  {error.pointer}: {error.detail}" for error in errors]
+def _where(error: "Invalid") -> list[str]:
+    """The fields that do not fit; what the sentence says already is not said twice."""
+    return [
+        f"  {field.pointer}" + ("" if field.detail in str(error) else f": {field.detail}")
+        for field in error.problem.errors
+    ]
 
 
 @click.group(name="sdk", cls=LazyGroup)
 @click.version_option(package_name="runwright", prog_name="sdk")
 def main() -> None:
     """Write packages for robots, publish them, run them and watch."""
+    show_all_texts()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import click
@@ -42,7 +43,7 @@ def find(profile: str | None) -> Known:
         url = os.environ.get("RUNWRIGHT_URL") or (stored.url if stored else None)
         if url is None:
             raise Failure("RUNWRIGHT_TOKEN is set; set RUNWRIGHT_URL too.", Exit.SIGN_IN)
-        return Known(None, checked(url), token.strip())
+        return Known(None, checked(url), _checked_token(token.strip()))
     if name is None or stored is None:
         what = f"There is no profile {name}" if name else "You are not signed in"
         raise Failure(f"{what}; run `sdk login URL`.", Exit.SIGN_IN)
@@ -55,12 +56,29 @@ def find(profile: str | None) -> Known:
     return Known(name, stored.url, kept)
 
 
+def _checked_token(token: str) -> str:
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Failure(
+            "RUNWRIGHT_TOKEN is not a token: one line of letters and digits.", Exit.SIGN_IN
+        )
+    return token
+
+
 def checked(url: str, *, allow_http: bool = False) -> str:
     """The address without its slash; a Failure if a token would be readable on the way."""
-    if not url.startswith(("https://", "http://")):
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is open, a port that is none
+        is_address = False
+    if not is_address or not url.isprintable():
         raise Failure(
             f"{url} is not the address of a server: https://host, or http://localhost:8000."
         )
+    if parts.username is not None or parts.password is not None:
+        raise Failure("Leave name and password out of the address: `sdk login` asks in a browser.")
+    if parts.query or parts.fragment:
+        raise Failure(f"{url} has more than an address: leave out what follows ? or #.")
     if not sign_in.is_safe(url) and not (allow_http or os.environ.get("RUNWRIGHT_ALLOW_HTTP")):
         raise Failure(
             f"{url} is another machine without TLS: whoever is on the way could read your token. "

@@ -1,6 +1,7 @@
 """Watching one job in the terminal: why it waits, what it prints, how it ended."""
 
 import asyncio
+import json
 import time
 
 from sdk.cli.terminal import Exit, Failure, print_bytes, say
@@ -15,12 +16,13 @@ async def follow(client: Client, job_id: int, *, to_stderr: bool = False) -> Job
     """Print what it prints, as it prints it, and return it when it has ended."""
     waiting = asyncio.create_task(_say_why_it_waits(client, job_id))
     try:
-        async for piece in client.follow_log(job_id, pause_seconds=LOOK_SECONDS):
+        pieces = client.follow_log(job_id, pause_seconds=LOOK_SECONDS, told_outage=_say_outage)
+        async for piece in pieces:
             print_bytes(piece, to_stderr=to_stderr)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, BrokenPipeError):
         say(
-            f"Job {job_id} goes on without you: sdk logs {job_id} --follow watches it again, "
-            f"sdk cancel {job_id} ends it."
+            f"You stopped watching job {job_id}, which does not end it: sdk logs {job_id} --follow "
+            f"watches it again, sdk cancel {job_id} ends it."
         )
         raise
     finally:
@@ -30,6 +32,8 @@ async def follow(client: Client, job_id: int, *, to_stderr: bool = False) -> Job
 
 def say_end(job: Job) -> None:
     """How it ended on stderr; a Failure with the status of a failed job if not well."""
+    if job.result is not None:
+        say(f"Result: {json.dumps(job.result, ensure_ascii=False)}")
     if job.status is JobStatus.COMPLETED:
         say(f"Job {job.id} completed in {duration(job)}.")
         return
@@ -42,6 +46,10 @@ def duration(job: Job) -> str:
         return "no time"
     seconds = (job.finished_at - job.started_at).total_seconds()
     return f"{seconds:.1f} s" if seconds < 60 else time.strftime("%H:%M:%S", time.gmtime(seconds))
+
+
+def _say_outage(error: Exception) -> None:
+    say(f"{error} Waiting for it; the job does not.")
 
 
 async def _say_why_it_waits(client: Client, job_id: int) -> None:

@@ -14,6 +14,7 @@ from sdk.cli.connection import checked, client_at, holder
 from sdk.cli.terminal import Exit, Failure, as_json, is_watched, say, show
 from sdk.client import Client
 from sdk.contract.sdk_auth import SdkScope, SdkStatus
+from sdk.errors import NotFound
 from sdk.profiles import Profile
 from sdk.sign_in import Asked
 
@@ -97,7 +98,10 @@ def _where(url: str | None, profile: str | None, *, allow_http: bool) -> tuple[s
 
 async def _sign_in(url: str, scopes: list[SdkScope], *, opens: bool) -> tuple[Profile, str]:
     async with client_at(url) as client:
-        asked = await sign_in.ask(client, url, scopes)
+        try:
+            asked = await sign_in.ask(client, url, scopes)
+        except NotFound as error:
+            raise Failure(f"There is no orchestrator at {url}; is the address right?") from error
         _tell(asked, url, opens=opens)
         status = await _wait(client, asked)
     if status.status != "confirmed" or status.user is None or status.access_token is None:

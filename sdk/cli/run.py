@@ -14,10 +14,17 @@ import click
 from sdk import local, packaging, project
 from sdk.cli import parameters
 from sdk.cli.terminal import Exit, Failure, as_json, print_bytes, say, show
+from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport
+from sdk.project import ProcessPlan
 from sdk.running import here
 from sdk.running.command import NoScript
 from sdk.running.process import StopOrder
+
+SIGNALED = 128  # a shell's exit status for what a signal ended is this and its number
+ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 @click.command("run")
@@ -48,8 +55,8 @@ def command(
 
     It is packed and unpacked first, gets the environment that a robot would give it, and what it
     asks an orchestrator for comes from a file. Without SCRIPT, the first process is run."""
-    script_path = script or _first(folder)
-    given = parameters.given(params, params_file)
+    plan = _plan(folder, script)
+    given = _defaults(plan) | parameters.given(params, params_file)
     with (
         local.orchestrator(local_file or folder / local.NAME) as orchestrator,
         tempfile.TemporaryDirectory(prefix="sdk-run-") as scratch,
@@ -59,13 +66,15 @@ def command(
         job.mkdir()
         reach = orchestrator.environment
         try:
-            report = asyncio.run(_run(archive, job, script_path, given, reach, to_stderr=as_json))
+            report, ended_by = asyncio.run(
+                _run(archive, job, plan.script, given, reach, to_stderr=as_json)
+            )
         except NoScript as error:
             raise Failure(str(error), Exit.NOT_FOUND) from error
-    _tell(report, as_json=as_json)
+    _tell(report, as_json=as_json, ended_by=ended_by)
 
 
-def _tell(report: JobReport, *, as_json: bool) -> None:
+def _tell(report: JobReport, *, as_json: bool, ended_by: int | None) -> None:
     told = {
         "status": report.status,
         "reason": report.reason,
@@ -76,8 +85,12 @@ def _tell(report: JobReport, *, as_json: bool) -> None:
         show(told, "", as_json=True)
     elif report.result is not None:
         say(f"Result: {json.dumps(report.result, ensure_ascii=False)}")
+    if ended_by is not None:
+        say(f"Ended by {signal.Signals(ended_by).name}; so is all that the script started.")
+        raise click.exceptions.Exit(SIGNALED + ended_by)
     if report.status != "completed":
-        raise Failure(f"It would be {report.status}: {report.error_message}", Exit.JOB_FAILED)
+        status = Exit.ERROR if report.reason == Reason.PARAMETERS_INVALID else Exit.JOB_FAILED
+        raise Failure(f"It would be {report.status}: {report.error_message}", status)
     say("It would be completed.")
 
 
@@ -89,24 +102,44 @@ async def _run(
     reach: dict[str, str],
     *,
     to_stderr: bool,
-) -> JobReport:
+) -> tuple[JobReport, int | None]:
+    """What a robot would report; and the signal that ended the script by way of us, if one did."""
     order = StopOrder()
+    came: list[int] = []
+
+    def signaled(number: int) -> None:
+        came.append(number)
+        if number == signal.SIGINT:
+            here.stopped(order)
+        else:  # whoever sends another has no time, or no terminal
+            order.kill(Reason.CANCELED_BY_USER)
+
     loop = asyncio.get_running_loop()
     with suppress(NotImplementedError):  # on Windows an interrupt ends us and the script at once
-        loop.add_signal_handler(signal.SIGINT, here.stopped, order)
+        for number in ENDING:
+            loop.add_signal_handler(number, signaled, number)
     told: Callable[[bytes], object] = lambda piece: print_bytes(piece, to_stderr=to_stderr)  # noqa: E731
-    try:
-        return await here.run(archive, folder, script_path, given, reach, told, order)
-    finally:
-        with suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
+    report = await here.run(archive, folder, script_path, given, reach, told, order)
+    return report, came[0] if came and report.reason == Reason.CANCELED_BY_USER else None
 
 
-def _first(folder: Path) -> str:
+def _plan(folder: Path, script: str | None) -> ProcessPlan:
+    """The process whose script it is; without a script the first one."""
     plans = project.processes(folder)
-    if not plans:
-        raise click.UsageError("Say which script: sdk run main.py")
-    return next(iter(plans.values())).script
+    if script is None:
+        if not plans:
+            raise click.UsageError("Say which script: sdk run main.py")
+        return next(iter(plans.values()))
+    for name, plan in plans.items():
+        if plan.script == script:
+            return plan
+        if plan.script.startswith(f"{script}:"):
+            say(f"{script} is run as a whole. Process {name} calls {plan.script} of it.")
+    return ProcessPlan(script=script)
+
+
+def _defaults(plan: ProcessPlan) -> dict[str, Any]:
+    return plan.default_parameters or {}
 
 
 def _packed(folder: Path, destination: Path) -> Path:

@@ -1,8 +1,11 @@
 """How every command talks: data on stdout, words on stderr, an exit status that says it all."""
 
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
@@ -19,6 +22,7 @@ class Exit(IntEnum):
     SIGN_IN = 4
     NOT_FOUND = 5
     INTERRUPTED = 130
+    UNREAD = 141  # as of one that SIGPIPE ended
 
 
 class Failure(click.ClickException):
@@ -36,6 +40,19 @@ def say(text: str) -> None:
 def clean(text: str) -> str:
     """What a server or a script says must not steer the terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def show_all_texts() -> None:
+    """What the terminal has no letter for is shown as its number, and ends nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def leave_quietly() -> None:
+    """Nobody reads stdout any more (`| head`); nothing more is written to it."""
+    with suppress(OSError, ValueError):  # a stdout that is no file is nobody's pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_watched() -> bool:
@@ -75,4 +92,5 @@ def _cell(value: object) -> str:
 def _json(value: Any) -> str:
     import msgspec
 
-    return json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=2)
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(msgspec.to_builtins(value), ensure_ascii=not is_utf8, indent=2)

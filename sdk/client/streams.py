@@ -66,19 +66,31 @@ class StreamCalls(Requests):
         query = LogQuery(offset=offset, attempt=attempt)
         return await self._get(f"/api/jobs/{job_id}/logs", bytes, query)
 
-    async def follow_log(self, job_id: int, *, pause_seconds: float = 0.5) -> AsyncIterator[bytes]:
+    async def follow_log(
+        self,
+        job_id: int,
+        *,
+        pause_seconds: float = 0.5,
+        told_outage: Callable[[Exception], object] | None = None,
+    ) -> AsyncIterator[bytes]:
         """What the job prints, while it prints it, until the job has ended and all of it was read.
 
-        Goes on through an outage of the server, for as long as it takes; a new attempt begins
-        its own log."""
-        offset, attempt = 0, 0
+        Goes on through an outage of a server that has answered once, for as long as it takes, and
+        tells of each by `told_outage`; a new attempt begins its own log."""
+        offset, attempt, is_there = 0, 0, None
         while True:
             try:
                 job = await self._get(f"/api/jobs/{job_id}", Job)
                 piece = await self.read_log(job_id, offset, attempt) if attempt else b""
-            except (Unreachable, Unavailable):
+            except (Unreachable, Unavailable) as error:
+                if is_there is None:
+                    raise
+                if is_there and told_outage is not None:
+                    told_outage(error)
+                is_there = False
                 await asyncio.sleep(pause_seconds)
                 continue
+            is_there = True
             offset += len(piece)
             if piece:
                 yield piece

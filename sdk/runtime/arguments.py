@@ -74,6 +74,8 @@ def _as(value: Any, wanted: Any) -> Any:
         return _as(value, parts[0])
     if origin in (typing.Union, UnionType):
         return _as_one_of(value, parts)
+    if origin is typing.Literal:
+        return _as_literal(value, parts)
     if origin in (list, set, frozenset, tuple) and isinstance(value, list):
         items = parts[:1] if parts else (Any,)
         return origin(_as(item, items[0]) for item in value)
@@ -92,6 +94,13 @@ def _as_one_of(value: Any, kinds: tuple[Any, ...]) -> Any:
             except (ValueError, TypeError, InvalidOperation):
                 continue  # another kind may fit
     raise ValueError(f"{value!r} is none of {', '.join(map(_name, kinds))}")
+
+
+def _as_literal(value: Any, allowed: tuple[Any, ...]) -> Any:
+    for one in allowed:
+        if type(one) is type(value) and one == value:  # 1 is not True
+            return value
+    raise ValueError(f"{value!r} is none of {', '.join(map(repr, allowed))}")
 
 
 def _as_plain(value: Any, wanted: Any) -> Any:

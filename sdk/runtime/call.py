@@ -27,32 +27,40 @@ def call(script: str, function: str) -> None:
     sys.argv = [script]
     sys.path[0] = script.rpartition("/")[0] or "."
     try:
-        work = runpy.run_path(script, run_name="__runwright__")[function]
+        work = _function(runpy.run_path(script, run_name="__runwright__"), script, function)
         returned: Any = work(**_arguments(work))
         if inspect.iscoroutine(returned):
             import asyncio  # only here: it costs each script that is not async
 
             returned = asyncio.run(returned)
     except Exception as error:
-        _tell_why(error)
+        _tell_why(f"{type(error).__name__}: {error}")
         raise
     if returned is not None:
         job.result = arguments.as_json(returned)
+
+
+def _function(names: "dict[str, Any]", script: str, function: str) -> "Any":
+    if callable(found := names.get(function)):
+        return found
+    there = sorted(n for n, value in names.items() if inspect.isfunction(value) and n[0] != "_")
+    text = f"{Path(script).name} has no function {function}; it has {', '.join(there) or 'none'}."
+    _tell_why(text)
+    sys.exit(text)
 
 
 def _arguments(work: "Any") -> "dict[str, Any]":
     try:
         return arguments.converted(work, job.parameters)
     except arguments.DoNotFit as error:
-        _tell_why(error, "parameters_invalid")
+        _tell_why(str(error), "parameters_invalid")
         sys.exit(str(error))
 
 
-def _tell_why(error: Exception, reason: str = "script_failed") -> None:
+def _tell_why(text: str, reason: str = "script_failed") -> None:
     path = os.environ.get("RUNWRIGHT_FAILURE")
     if not path:
         return
-    text = f"{type(error).__name__}: {error}" if reason == "script_failed" else str(error)
     said = {"reason": reason, "message": text[:MESSAGE_CHARACTERS]}
     try:
         Path(path).write_text(json.dumps(said), encoding="utf-8", errors="replace")

@@ -1,18 +1,27 @@
 """An orchestrator in memory: it answers what a running job may ask, over real HTTP.
 
-Scripts speak to it as they speak to a real one, so nothing of a script is replaced in its test.
-Standard library alone; `sdk run` uses it too.
+Scripts speak to it as they speak to a real one, so nothing of a script is replaced in its test,
+and it reads what they send by the same contract. `sdk run` uses it too.
 """
 
 import itertools
+import json
 import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from sdk.contract.queues import ErrorType, ItemClaim, ItemComplete, ItemContent, ItemFail, ItemRenew
+from sdk.contract.runner import OutcomeKeep
 from sdk.testing.server import Answer, serve
 
+NAME_CHARACTERS = 255
+OUTCOME_BYTES = 64 * 1024
+ITEM_BYTES = 1024 * 1024
 TOKEN = "rw_job_0_1_in-memory"  # noqa: S105 -- opens nothing but what is in memory
 
 
@@ -28,6 +37,9 @@ class Item:
     queue: str
     payload: dict[str, Any]
     reference: str | None = None
+    priority: int = 0
+    defer_until: datetime | None = None
+    deadline: datetime | None = None
     status: str = "new"
     result: Any = None
     error_type: str | None = None
@@ -35,6 +47,12 @@ class Item:
     attempt: int = 0
     retries: int = 0
     claim_key: str | None = None
+
+    @property
+    def can_be_taken(self) -> bool:
+        now = datetime.now(UTC)
+        is_due = self.defer_until is None or self.defer_until <= now
+        return self.status == "new" and is_due and not (self.deadline and self.deadline <= now)
 
 
 @dataclass
@@ -70,9 +88,12 @@ class Orchestrator:
     def add_queue(self, name: str) -> None:
         self._queues.setdefault(name.casefold(), [])
 
-    def add_item(self, queue: str, payload: dict[str, Any], reference: str | None = None) -> Item:
+    def add_item(
+        self, queue: str, payload: dict[str, Any], reference: str | None = None, **more: Any
+    ) -> Item:
+        """`more` is priority, defer_until and deadline, as `Item` has them."""
         self.add_queue(queue)
-        item = Item(next(self._numbers), queue.casefold(), payload, reference)
+        item = Item(next(self._numbers), queue.casefold(), payload, reference, **more)
         self._queues[queue.casefold()].append(item)
         return item
 
@@ -81,14 +102,17 @@ class Orchestrator:
         return self._queues[queue.casefold()]
 
     def _answer(self, method: str, path: list[str], body: Any, key: str | None) -> Answer:
+        if not all(0 < len(part) <= NAME_CHARACTERS for part in path):
+            return _NOTHING
         with self._lock:
             match path:
                 case ["runtime", what, *rest]:
                     return self._runtime(method, what, rest, body, key)
                 case ["queue-items", "claim"]:
-                    return self._claim(body["queue"].casefold(), body.get("claim_key"))
+                    claim = msgspec.convert(body, ItemClaim)
+                    return self._claim(claim.queue.casefold(), claim.claim_key)
                 case ["queue-items", number, ("complete" | "fail" | "renew") as what]:
-                    return self._end(int(number), what, body)
+                    return self._end(int(number), msgspec.convert(body, _ENDINGS[what]))
         return _NOTHING
 
     def _runtime(
@@ -102,13 +126,11 @@ class Orchestrator:
             case "GET", "outcomes", [name]:
                 return self._outcome(name)
             case "PUT", "outcomes", [name]:
-                self.outcomes.setdefault(name, body["value"])
-                return self._outcome(name)
+                return self._keep(name, msgspec.convert(body, OutcomeKeep))
             case "PUT", "artifacts", [name]:
-                self.artifacts[name] = body
-                return Answer({"name": name, "size_bytes": len(body)})
+                return self._leave(name, body)
             case "POST", "queues", [name, "items"]:
-                return self._add(name, body, key)
+                return self._add(name, msgspec.convert(body, ItemContent), key)
         return _NOTHING
 
     def _asset(self, name: str) -> Answer:
@@ -125,12 +147,28 @@ class Orchestrator:
     def _outcome(self, name: str) -> Answer:
         return Answer({"known": name in self.outcomes, "value": self.outcomes.get(name)})
 
-    def _add(self, name: str, body: Any, key: str | None) -> Answer:
+    def _keep(self, name: str, wanted: OutcomeKeep) -> Answer:
+        if len(json.dumps(wanted.value).encode()) > OUTCOME_BYTES:
+            return Answer.problem(413, f"An outcome has at most {OUTCOME_BYTES // 1024} KiB.")
+        self.outcomes.setdefault(name, wanted.value)
+        return self._outcome(name)
+
+    def _leave(self, name: str, content: bytes) -> Answer:
+        if "/" in name or "\\" in name or name.startswith(".") or name.endswith("."):
+            return Answer.problem(
+                422, "The name of an artifact cannot contain slashes, or begin or end with a dot."
+            )
+        self.artifacts[name] = content
+        return Answer({"name": name, "size_bytes": len(content)})
+
+    def _add(self, name: str, wanted: ItemContent, key: str | None) -> Answer:
         if name.casefold() not in self._queues:
             return Answer.problem(404, f"There is no queue {name}.")
         if key is not None and key in self._keys:
             return Answer({"id": self._keys[key]}, 201)
-        item = self.add_item(name, body["payload"], body.get("reference"))
+        if len(json.dumps(wanted.payload).encode()) > ITEM_BYTES:
+            return Answer.problem(413, f"A payload has at most {ITEM_BYTES // 1024} KiB.")
+        item = self.add_item(name, **msgspec.structs.asdict(wanted))
         self._keys[key or secrets.token_hex(8)] = item.id
         return Answer({"id": item.id}, 201)
 
@@ -138,7 +176,8 @@ class Orchestrator:
         if name not in self._queues:
             return Answer.problem(404, f"There is no queue {name}.")
         held = [i for i in self._queues[name] if i.claim_key == key and i.status == "in_progress"]
-        waiting = [item for item in self._queues[name] if item.status == "new"]
+        waiting = [item for item in self._queues[name] if item.can_be_taken]
+        waiting.sort(key=lambda item: -item.priority)  # and within a priority as they came
         for item in held[:1] or waiting[:1]:
             if item.status == "new":
                 item.status, item.claim_key, item.attempt = "in_progress", key, item.attempt + 1
@@ -152,22 +191,23 @@ class Orchestrator:
             return Answer({"item": told, "lease_seconds": 60.0})
         return Answer({"item": None})
 
-    def _end(self, number: int, what: str, body: Any) -> Answer:
+    def _end(self, number: int, said: ItemComplete | ItemFail | ItemRenew) -> Answer:
         everything = itertools.chain.from_iterable(self._queues.values())
         item = next((item for item in everything if item.id == number), None)
         if item is None:
             return Answer.problem(404, f"There is no queue item {number}.")
-        if item.status != "in_progress" or item.attempt != body["attempt"]:
+        if item.status != "in_progress" or item.attempt != said.attempt:
             return Answer.problem(409, f"Item {number} is {item.status}, and not yours.")
-        if what == "complete":
-            item.status, item.result = "completed", body["result"]
-        elif what == "fail":
-            item.error_type, item.error_message = body["error_type"], body["error_message"]
-            again = item.error_type == "application" and item.retries < self.retries
+        if isinstance(said, ItemComplete):
+            item.status, item.result = "completed", said.result
+        elif isinstance(said, ItemFail):
+            item.error_type, item.error_message = str(said.error_type), said.error_message
+            again = said.error_type is ErrorType.APPLICATION and item.retries < self.retries
             item.status = "new" if again else "failed"
             item.retries += again
         return Answer({"id": item.id, "status": item.status})
 
 
 _NOTHING = Answer.problem(404, "There is nothing at that address in memory.")
+_ENDINGS = {"complete": ItemComplete, "fail": ItemFail, "renew": ItemRenew}
 _TYPES: dict[type, str] = {str: "text", bool: "boolean", int: "int"}

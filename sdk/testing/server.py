@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 
 class Answer(NamedTuple):
     body: Any
@@ -21,6 +23,19 @@ class Answer(NamedTuple):
 Ask = Callable[[str, list[str], Any, str | None], Answer]
 
 
+def _answer(
+    ask: Ask, method: str, parts: list[str], content: bytes, key: str | None, *, is_json: bool
+) -> Answer:
+    try:
+        return ask(method, parts, json.loads(content) if is_json else content, key)
+    except msgspec.ValidationError as error:
+        return Answer.problem(422, f"{error}.")
+    except ValueError as error:
+        return Answer.problem(400, f"The body is not JSON: {error}.")
+    except Exception as error:  # a mistake of ours: the script must not wait for an answer
+        return Answer.problem(500, f"The orchestrator in memory failed: {error!r}.")
+
+
 def serve(ask: Ask, token: str) -> tuple[str, Callable[[], None]]:
     """Answer on a free port of this machine; give the address, and what stops it."""
 
@@ -33,8 +48,8 @@ def serve(ask: Ask, token: str) -> tuple[str, Callable[[], None]]:
             else:
                 parts = [unquote(part) for part in urlsplit(self.path).path.split("/")[2:]]
                 is_json = self.headers.get("Content-Type") == "application/json"
-                body = json.loads(content) if is_json else content
-                answer = ask(self.command, parts, body, self.headers.get("Idempotency-Key"))
+                key = self.headers.get("Idempotency-Key")
+                answer = _answer(ask, self.command, parts, content, key, is_json=is_json)
             told = json.dumps(answer.body).encode()
             self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")

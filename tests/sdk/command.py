@@ -33,7 +33,7 @@ class Sdk:
         process = await self.start(*arguments, cwd=cwd)
         async with asyncio.timeout(60):
             out, err = await process.communicate(stdin.encode())
-        return Ended(process.returncode, out.decode(), err.decode())
+        return Ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
     async def sign_in(self, admin, *scopes):
         """As `sdk login` does, confirmed over the API; gives what it said."""

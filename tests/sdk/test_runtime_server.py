@@ -160,6 +160,36 @@ async def test_a_step_is_done_once(admin, world):
     assert await as_script(lambda: once("another", step)) == {"number": 2}
 
 
+@pytest.mark.parametrize(
+    ("status", "work"),
+    [
+        (404, lambda: once("k" * 256, lambda: 1)),
+        (413, lambda: once("large", lambda: "x" * 70_000)),
+        (422, lambda: queues.queue("invoices").add([1])),
+        (422, lambda: queues.queue("invoices").add({}, reference="R" * 256)),
+        (422, lambda: queues.queue("invoices").add({}, deadline="tomorrow")),
+        (413, lambda: queues.queue("invoices").add({"n": "x" * 1_100_000})),
+        (422, lambda: job.artifact(__file__, "a/b.txt")),
+        (422, lambda: job.artifact(__file__, "..")),
+    ],
+)
+async def test_what_does_not_fit_is_refused(admin, world, status, work):
+    with pytest.raises(ServerError) as caught:
+        await as_script(work)
+    assert caught.value.status == status, caught.value
+
+
+async def test_items_come_by_priority_and_not_before_their_time(admin, world):
+    queue = queues.queue("invoices")
+
+    def work():
+        queue.add({"n": "later"}, defer_until="2999-01-01T00:00:00Z")
+        queue.add({"n": "first"}, priority=5)
+        return [queue.take().payload["n"] for _ in range(3)] + [queue.take()]
+
+    assert await as_script(work) == ["first", 1, 2, None]
+
+
 async def test_an_item_is_renewed_while_it_is_worked_on(monkeypatch, database_url):
     asked = []
     module = sys.modules["sdk.runtime.queues"]  # `sdk.runtime.queues` is what scripts import

@@ -74,7 +74,10 @@ async def test_from_an_empty_folder_to_a_job_whose_log_is_in_the_terminal(
     job = await admin.get("/api/jobs/1")
     assert (job["result"], job["source"]) == ({"greeted": "Ada", "times": 2}, "sdk")
     assert (await sdk("logs", "1")).out == "Hello, Ada!\nHello, Ada!\n"
+    assert 'Result: {"greeted": "Ada", "times": 2}' in ended.err
     assert (await sdk("logs", "1", "--follow")).code == 0
+    earlier = await sdk("logs", "1", "--attempt", "7")
+    assert (earlier.code, "has no attempt 7; it has had 1" in earlier.err) == (5, True)
     [listed] = json.loads((await sdk("jobs", "--json")).out)
     assert (listed["id"], listed["status"]) == (1, "completed")
     assert "greet" in (await sdk("jobs", "--process", "gree", "--status", "completed")).out
@@ -109,10 +112,19 @@ async def test_publishing_again_changes_nothing_and_a_new_version_moves_the_proc
     assert process["version"] == 2
 
 
+async def test_a_process_that_is_refused_leaves_the_package_and_says_so(sdk, package, admin):
+    project = package / "pyproject.toml"
+    project.write_text(project.read_text().replace("greet = ", '"gr\\u200beet" = '))
+    ended = await sdk("publish", package)
+    assert (ended.code, "greet 0.1.0 is published, but its process" in ended.err) == (1, True)
+    assert "invisible" in ended.err
+    assert len(await admin.get("/api/packages")) == 1
+
+
 async def test_parameters_that_do_not_fit_are_refused_before_anything_runs(sdk, package, admin):
     await sdk("publish", package)
     ended = await sdk("start", "greet", "--param", "times=many")
-    assert (ended.code, "times" in ended.err) == (1, True)
+    assert (ended.code, ended.err.count("times"), ended.err.count("integer")) == (1, 1, 1)
     assert await admin.get("/api/jobs") == []
     text = package / "given.json"
     text.write_text('{"times": 3, "name": "Ada"}')
