@@ -5,6 +5,7 @@ committed. `RUNWRIGHT_CONFIG_DIR` names another.
 """
 
 import os
+import tempfile
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -51,10 +52,12 @@ def save(profiles: Profiles) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """Replace the file in one step; nobody else can read it, at no moment."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary: Path | None = None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A name that nobody can guess, and a file that was not there: 0600 from its first moment.
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
         temporary.replace(path)
@@ -64,5 +67,6 @@ def write_private(path: Path, content: bytes) -> None:
             "folder that can, or use RUNWRIGHT_TOKEN, which is not kept anywhere."
         ) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)

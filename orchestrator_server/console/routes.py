@@ -132,7 +132,7 @@ async def sdk_page(request: web.Request, wanted: SdkPage) -> web.Response:
         meanings=[_MEANING[scope] for scope in asked.scopes],
         # A link may have been sent by somebody else: then the code has to be typed, from one's
         # own terminal.
-        is_here=asked.ip_address == request.remote,
+        is_here=session.is_same_place(request, asked.ip_address),
         **said,
     )
 

@@ -18,6 +18,7 @@ from orchestrator_server.http.identify import origin
 from orchestrator_server.http.keys import CLOCK, DATABASE, KEYS, SETTINGS
 
 NAME = "runwright"
+_OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via")
 HOST_NAME = "__Host-runwright"  # a browser takes it over TLS only, and from this host alone
 
 
@@ -57,6 +58,13 @@ def forget(request: web.Request, response: web.Response) -> None:
     response.del_cookie(
         _name(request), path="/", httponly=True, secure=_is_over_tls(request), samesite="Lax"
     )
+
+
+def is_same_place(request: web.Request, address: str | None) -> bool:
+    """Whether the browser sits where `address` is; behind a proxy nobody can know."""
+    is_forwarded = any(name in request.headers for name in _OF_PROXIES)
+    ends_tls_elsewhere = _is_over_tls(request) and not request.secure
+    return address == request.remote and not is_forwarded and not ends_tls_elsewhere
 
 
 def must_be_our_form(request: web.Request) -> None:

@@ -182,12 +182,22 @@ async def test_a_link_from_somewhere_else_wants_the_code_typed(api, server):
     await server[DATABASE].write(lambda tx: tx.run(move))
     browser = await as_browser(api)
     _, text = await page_of(browser, started["user_code"])
-    assert "another than yours" in text
+    assert "not known to be yours" in text
     assert '<dd class="code">' not in text
     forms = text.split("<form")
     assert all('value="allow"' not in form or 'name="code" autocomplete' in form for form in forms)
     wrong = {"code": "BCDF-GHJK", "csrf": csrf_of(text), "decision": "allow"}
     assert (await send(browser, "/console/sdk", **wrong)).status == 404
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+async def test_behind_a_proxy_the_code_is_always_typed(api, header):
+    started = await start(api)
+    browser = await as_browser(api)
+    assert "the same as yours" in (await page_of(browser, started["user_code"]))[1]
+    _, text = await page_of(browser, started["user_code"], **{header: "127.0.0.1"})
+    assert "not known to be yours" in text
+    assert '<dd class="code">' not in text
 
 
 @pytest.mark.parametrize("code", ["BCDF-GHJK", "nonsense", "x" * 199])
