@@ -48,17 +48,13 @@ def report(
         return ReportAnswer(status="ok", already=True)
     _must_be_small(wanted, settings)
     reason = lifecycle.reason_of(wanted)
-    end(
-        tx,
-        job,
-        JobStatus(wanted.status),
-        reason=reason,
-        started=wanted.started,
-        result=wanted.result,
-        error_message=wanted.error_message,
-    )
-    metadata: dict[str, Any] = {"reason": reason, "error_message": wanted.error_message}
-    record(tx, robot, f"job.{wanted.status}", job.id, recorded.attempt, metadata)
+    ending: dict[str, Any] = {"reason": reason, "error_message": wanted.error_message}
+    left = {**ending, "started": wanted.started, "result": wanted.result}
+    if reason and lifecycle.after_failure(job, reason, wanted.error_type) is JobStatus.PENDING:
+        _begin_again(tx, robot, job, "failed", reason, left)
+    else:
+        end(tx, job, JobStatus(wanted.status), **left)
+        record(tx, robot, f"job.{wanted.status}", job.id, recorded.attempt, ending)
     return ReportAnswer(status="ok")
 
 
@@ -107,14 +103,11 @@ def lose(tx: Transaction, limit: int) -> list[int]:
             "started": "unknown",
             "error_message": sentence,
         }
-        if lifecycle.after_loss(job) is JobStatus.FAILED:
+        if lifecycle.after_failure(job, Reason.ROBOT_LOST) is JobStatus.FAILED:
             end(tx, job, JobStatus.FAILED, attempt_status="lost", **ending)
             record(tx, None, "job.failed", job.id, job.attempt, ending)
-        elif tx.maybe(sql.requeue, Id, id=job.id, attempt=job.attempt):
-            queue_items.give_back(tx, job.id)
-            key = {"job_id": job.id, "attempt": job.attempt}
-            tx.run(sql.end_attempt, **key, **ending, status="lost", result=Json(None))
-            record(tx, None, "job.requeued", job.id, job.attempt, ending)
+        else:
+            _begin_again(tx, None, job, "lost", Reason.ROBOT_LOST, {**ending, "result": None})
     return [job.id for job in lost]
 
 
@@ -143,6 +136,26 @@ def running(tx: Transaction, caller: JobCaller) -> RunningJob:
     if found is None:
         raise Unauthenticated("This job has ended, and its token with it.")
     return found
+
+
+def _begin_again(
+    tx: Transaction,
+    robot: RobotCaller | None,
+    job: lifecycle.State,
+    attempt_status: str,
+    reason: Reason,
+    left: dict[str, Any],
+) -> None:
+    """The attempt is over with what it left, and the job waits for the next one."""
+    not_before = lifecycle.next_start(job, reason, tx.now)
+    again = {"id": job.id, "attempt": job.attempt, "not_before": not_before}
+    if tx.maybe(sql.requeue, Id, **again) is None:
+        raise Conflict(f"Job {job.id} changed while its attempt ended; look again.")
+    queue_items.give_back(tx, job.id)
+    ended = {**left, "status": attempt_status, "result": Json(left["result"])}
+    tx.run(sql.end_attempt, job_id=job.id, attempt=job.attempt, **ended)
+    told = {"reason": reason, "error_message": left["error_message"], "not_before": not_before}
+    record(tx, robot, "job.requeued", job.id, job.attempt, told)
 
 
 def _must_be_small(wanted: JobReport, settings: JobSettings) -> None:

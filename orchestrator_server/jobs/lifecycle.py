@@ -2,7 +2,7 @@
 
 pending ──► running ──► completed | failed | canceled
    │  ▲        │
-   │  └────────┘  lost, attempts left
+   │  └────────┘  lost or failed, attempts left
    └──► canceled
 """
 
@@ -15,6 +15,16 @@ from orchestrator_server.errors import Conflict
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.jobs import JobStatus as S
 from sdk.contract.runner import Action, JobReport
+
+# What may go otherwise the next time, on this robot or another.
+TRIED_AGAIN = frozenset(
+    {
+        *(Reason.SCRIPT_FAILED, Reason.SCRIPT_TIMEOUT, Reason.OUT_OF_MEMORY),
+        *(Reason.START_FAILED, Reason.ENVIRONMENT_FAILED, Reason.PACKAGE_CORRUPT),
+        *(Reason.ROBOT_LOST, Reason.AGENT_RESTARTED),
+    }
+)
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 600
 
 FINAL = frozenset({S.COMPLETED, S.FAILED, S.CANCELED})
 
@@ -95,9 +105,20 @@ def must_allow(job: State, to: JobStatus) -> None:
         raise Conflict(f"Job {job.id} is {job.status}; it cannot become {to}.")
 
 
-def after_loss(job: State) -> JobStatus:
-    """A job whose robot vanished waits for another one, if it may start once more."""
-    return S.PENDING if job.attempt < job.max_attempts else S.FAILED
+def after_failure(job: State, reason: Reason, error_type: str | None = None) -> JobStatus:
+    """Whether a job whose attempt failed waits for the next one: by cause, and if it may start
+    once more. What a person asked to finish early is not begun again."""
+    may_help = reason in TRIED_AGAIN and error_type != "business"
+    may_start = job.attempt < job.max_attempts and job.stop_requested_at is None
+    return S.PENDING if may_help and may_start else S.FAILED
+
+
+def next_start(job: State, reason: Reason, now: datetime) -> datetime | None:
+    """The earliest start of the attempt after this one; None: at once, on another robot."""
+    if reason in (Reason.ROBOT_LOST, Reason.AGENT_RESTARTED):
+        return None
+    seconds = FIRST_PAUSE_SECONDS * 2 ** min(job.attempt - 1, 10)
+    return now + timedelta(seconds=min(seconds, LONGEST_PAUSE_SECONDS))
 
 
 def lease_end(now: datetime, lease_seconds: int) -> datetime:

@@ -160,7 +160,7 @@ RETURNING id;
 
 -- name: requeue
 UPDATE jobs SET status = 'pending', robot_id = NULL, lease_until = NULL, started_at = NULL,
-    progress = NULL
+    progress = NULL, not_before = :not_before
 WHERE id = :id AND status = 'running' AND attempt = :attempt
 RETURNING id;
 

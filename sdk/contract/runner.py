@@ -117,6 +117,7 @@ class JobReport(Request, frozen=True, kw_only=True):
     attempt: Attempt | None = None
     reason: Reason | None = None
     started: Literal["no", "yes", "unknown"] | None = None
+    error_type: Literal["business", "application"] | None = None  # business: never tried again
 
 
 class ReportAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):

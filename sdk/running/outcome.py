@@ -43,6 +43,7 @@ class Failure(msgspec.Struct, frozen=True):
 
     reason: Literal["script_failed", "parameters_invalid"]
     message: str
+    error_type: Literal["business", "application"] | None = None
 
 
 def as_told(report: JobReport, folder: Path) -> JobReport:
@@ -76,6 +77,7 @@ def _with_reason(report: JobReport, file: Path) -> JobReport:
     return msgspec.structs.replace(
         report,
         reason=Reason(said.reason),
+        error_type=said.error_type,
         error_message=f"{_sentence(said.message)} {report.error_message}",
     )
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from sdk.runtime import arguments
+from sdk.runtime.errors import BusinessError
 from sdk.runtime.job import job
 
 TYPE_CHECKING = False
@@ -34,7 +35,8 @@ def call(script: str, function: str) -> None:
 
             returned = asyncio.run(returned)
     except Exception as error:
-        _tell_why(f"{type(error).__name__}: {error}")
+        kind = "business" if isinstance(error, BusinessError) else "application"
+        _tell_why(f"{type(error).__name__}: {error}", error_type=kind)
         raise
     if returned is not None:
         job.result = arguments.as_json(returned)
@@ -57,11 +59,11 @@ def _arguments(work: "Any") -> "dict[str, Any]":
         sys.exit(str(error))
 
 
-def _tell_why(text: str, reason: str = "script_failed") -> None:
+def _tell_why(text: str, reason: str = "script_failed", *, error_type: str | None = None) -> None:
     path = os.environ.get("RUNWRIGHT_FAILURE")
     if not path:
         return
-    said = {"reason": reason, "message": text[:MESSAGE_CHARACTERS]}
+    said = {"reason": reason, "message": text[:MESSAGE_CHARACTERS], "error_type": error_type}
     try:
         Path(path).write_text(json.dumps(said), encoding="utf-8", errors="replace")
     except OSError as problem:

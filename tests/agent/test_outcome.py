@@ -82,3 +82,10 @@ def test_why_a_function_failed_is_told_if_it_says_so(tmp_path, content, reason, 
     (tmp_path / "failure.json").write_bytes(content)
     report = as_told(report_for(Exit(1, Ended.BY_ITSELF), None, None), tmp_path)
     assert (report.reason, report.error_message) == (reason, message)
+
+
+def test_whose_fault_it_was_is_told(tmp_path):
+    content = b'{"reason": "script_failed", "message": "no", "error_type": "business"}'
+    (tmp_path / "failure.json").write_bytes(content)
+    report = as_told(report_for(Exit(1, Ended.BY_ITSELF), None, None), tmp_path)
+    assert report.error_type == "business"

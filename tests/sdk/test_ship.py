@@ -95,6 +95,21 @@ async def test_a_job_that_fails_exits_with_3_and_says_why(admin, sdk, package, t
     assert (await sdk("logs", "1", "--follow")).code == 3
 
 
+async def test_a_business_error_ends_a_job_that_could_start_again(admin, sdk, package, tmp_path):
+    write(package, "from sdk.runtime import BusinessError\n"
+                   "def main():\n    raise BusinessError('no such supplier')\n")  # fmt: skip
+    project = package / "pyproject.toml"
+    plan = 'greet = { script = "main.py:main", max_attempts = 3 }'
+    project.write_text(project.read_text().replace('greet = "main.py:main"', plan))
+    published = await sdk("publish", package)
+    assert published.code == 0, published.err
+    async with a_robot(admin, tmp_path / "robot"):
+        ended = await sdk("start", "greet", "--follow", "--json")
+    job = json.loads(ended.out)
+    assert (ended.code, job["status"], job["attempt"], job["max_attempts"]) == (3, "failed", 1, 3)
+    assert "BusinessError: no such supplier" in job["error_message"]
+
+
 async def test_publishing_again_changes_nothing_and_a_new_version_moves_the_process(
     sdk, package, admin
 ):
