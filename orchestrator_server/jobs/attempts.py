@@ -111,6 +111,20 @@ def lose(tx: Transaction, limit: int) -> list[int]:
     return [job.id for job in lost]
 
 
+def expire(tx: Transaction, limit: int) -> list[int]:
+    """Fail every waiting job whose start-by time has passed; return them."""
+    late = tx.all(sql.not_started, lifecycle.State, limit=limit)
+    for job in late:
+        sentence = (
+            f"It was to begin before {job.start_by:%Y-%m-%d %H:%M:%S} UTC, and no robot took it; "
+            "`explain` says of a waiting job why."
+        )
+        ending: dict[str, Any] = {"reason": Reason.EXPIRED, "error_message": sentence}
+        end(tx, job, JobStatus.FAILED, **ending)
+        record(tx, None, "job.failed", job.id, job.attempt, ending)
+    return [job.id for job in late]
+
+
 def renew_all(tx: Transaction, settings: JobSettings) -> None:
     """A whole new lease for everybody: after we were away, silence is no sign of loss."""
     tx.run(sql.renew_all, lease_until=lifecycle.lease_end(tx.now, settings.lease_seconds))

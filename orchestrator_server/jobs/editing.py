@@ -90,6 +90,7 @@ def retry(tx: Transaction, person: Person, job_id: int) -> Target:
         **values | {"labels": Json(pinned.labels), "parameters": Json(pinned.parameters)},
         source=service.source_of(person),
         not_before=None,
+        start_by=None,
         created_by=person.username,
     )
     job = service.get(tx, created.id)
@@ -115,6 +116,8 @@ def _move(tx: Transaction, state: lifecycle.State, before: Job, wanted: JobUpdat
 
 
 def _fail(tx: Transaction, state: lifecycle.State, wanted: JobUpdate) -> None:
+    if state.status is JobStatus.PENDING:
+        raise Conflict(f"Job {state.id} waits; nothing of it could fail. Cancel it instead.")
     service.end(
         tx,
         state,

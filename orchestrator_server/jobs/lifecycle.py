@@ -3,7 +3,7 @@
 pending ──► running ──► completed | failed | canceled
    │  ▲        │
    │  └────────┘  lost or failed, attempts left
-   └──► canceled
+   └──► canceled, or failed: nobody began it in time
 """
 
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 600
 FINAL = frozenset({S.COMPLETED, S.FAILED, S.CANCELED})
 
 ALLOWED: dict[JobStatus, frozenset[JobStatus]] = {
-    S.PENDING: frozenset({S.RUNNING, S.CANCELED}),
+    S.PENDING: frozenset({S.RUNNING, S.FAILED, S.CANCELED}),
     S.RUNNING: frozenset({S.PENDING, S.COMPLETED, S.FAILED, S.CANCELED}),
     S.COMPLETED: frozenset(),
     S.FAILED: frozenset(),
@@ -46,6 +46,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
     robot_id: int | None = None
     lease_until: datetime | None = None
+    start_by: datetime | None = None
     stop_requested_at: datetime | None = None
 
 

@@ -1,10 +1,10 @@
 -- name: insert
 INSERT INTO jobs (process_id, process_version, package_id, script_path, wanted_robot_id,
     wanted_machine_id, labels, parameters, source, priority, max_attempts, timeout_seconds,
-    not_before, created_by, created_at)
+    not_before, start_by, created_by, created_at)
 VALUES (:process_id, :process_version, :package_id, :script_path, :wanted_robot_id,
     :wanted_machine_id, :labels, :parameters, :source, :priority, :max_attempts,
-    :timeout_seconds, :not_before, :created_by, :now)
+    :timeout_seconds, :not_before, :start_by, :created_by, :now)
 RETURNING id;
 
 -- name: list
@@ -16,7 +16,7 @@ SELECT j.id, j.process_id, p.name AS process_name, j.process_version, j.package_
        '/api/jobs/' || j.id || '/logs' AS logs_path,
        j.source, j.priority, j.attempt, j.max_attempts, j.timeout_seconds, j.labels, j.stop_requested_at,
        j.progress,
-       j.created_by, j.not_before, j.created_at, j.started_at, j.finished_at
+       j.created_by, j.not_before, j.start_by, j.created_at, j.started_at, j.finished_at
 FROM jobs AS j
 JOIN processes AS p ON p.id = j.process_id
 JOIN packages AS k ON k.id = j.package_id
@@ -56,6 +56,7 @@ WHERE status = 'pending' AND id = (
       AND (j.wanted_robot_id IS NULL OR j.wanted_robot_id = :robot_id)
       AND (j.wanted_machine_id IS NULL OR j.wanted_machine_id = :machine_id)
       AND (j.not_before IS NULL OR j.not_before <= :now)
+      AND (j.start_by IS NULL OR j.start_by > :now)
       AND (j.labels = '[]' OR NOT EXISTS (
           SELECT 1 FROM json_each(j.labels) AS need
           WHERE need.value NOT IN (SELECT had.value FROM json_each(:labels) AS had)))
@@ -81,6 +82,7 @@ WHERE status = 'pending' AND id = (
       AND (j.wanted_robot_id IS NULL OR j.wanted_robot_id = :robot_id)
       AND (j.wanted_machine_id IS NULL OR j.wanted_machine_id = CAST(:machine_id AS BIGINT))
       AND (j.not_before IS NULL OR j.not_before <= :now)
+      AND (j.start_by IS NULL OR j.start_by > :now)
       AND (j.labels::text = '[]' OR CAST(:labels AS jsonb) @> j.labels::jsonb)
       AND EXISTS (
           SELECT 1 FROM processes AS p
@@ -109,6 +111,7 @@ WHERE id = :id AND status = 'running' AND attempt = :attempt;
 SELECT count(*) AS count FROM (
     SELECT 1 AS one FROM jobs
     WHERE status = 'pending' AND (not_before IS NULL OR not_before <= :now)
+      AND (start_by IS NULL OR start_by > :now)
     LIMIT :limit
 ) AS claimable;
 
@@ -180,16 +183,32 @@ WHERE id = :id AND attempt = :attempt AND robot_id = :robot_id AND status = 'run
 
 -- name: lease_ended [sqlite]
 -- INDEXED BY, because without statistics SQLite takes jobs_by_status and sorts.
-SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs INDEXED BY jobs_leased
+SELECT id, status, attempt, max_attempts, robot_id, lease_until, stop_requested_at
+FROM jobs INDEXED BY jobs_leased
 WHERE status = 'running' AND lease_until <= :now
 ORDER BY lease_until
 LIMIT :limit;
 
 -- name: lease_ended [postgres]
-SELECT id, status, attempt, max_attempts, robot_id, lease_until FROM jobs
+-- Locked, so that a report that comes this instant is either before us or after us.
+SELECT id, status, attempt, max_attempts, robot_id, lease_until, stop_requested_at FROM jobs
 WHERE status = 'running' AND lease_until <= :now
 ORDER BY lease_until
+LIMIT :limit
+FOR UPDATE SKIP LOCKED;
+
+-- name: not_started [sqlite]
+SELECT id, status, attempt, max_attempts, start_by FROM jobs INDEXED BY jobs_start_by
+WHERE status = 'pending' AND start_by IS NOT NULL AND start_by <= :now
+ORDER BY start_by
 LIMIT :limit;
+
+-- name: not_started [postgres]
+SELECT id, status, attempt, max_attempts, start_by FROM jobs
+WHERE status = 'pending' AND start_by IS NOT NULL AND start_by <= :now
+ORDER BY start_by
+LIMIT :limit
+FOR UPDATE SKIP LOCKED;
 
 -- name: running_job
 SELECT j.id, j.attempt, p.name AS process_name, j.status

@@ -8,7 +8,7 @@ from orchestrator_server import names, parameters, strict_json
 from orchestrator_server.access.callers import Actor, Person
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
-from orchestrator_server.db.rows import Json
+from orchestrator_server.db.rows import Json, utc
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict, Invalid, Malformed
 from orchestrator_server.jobs import lifecycle
@@ -47,6 +47,7 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
     if not process.is_active:
         raise Conflict(f"Process {process.name} is not active; activate it first.")
     _check_place(tx, wanted)
+    _check_times(tx, wanted)
     given = process.default_parameters | _parameters(wanted)
     if process.parameters_schema is not None:
         parameters.check(given, process.parameters_schema)
@@ -68,6 +69,7 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
         max_attempts=wanted.max_attempts or process.max_attempts,
         timeout_seconds=timeout_seconds or settings.default_timeout_seconds or None,
         not_before=wanted.not_before,
+        start_by=wanted.start_by,
         created_by=person.username,
     )
     job = get(tx, created.id)
@@ -165,6 +167,17 @@ def _check_place(tx: Transaction, wanted: JobCreate) -> None:
         raise Conflict(
             f"Robot {robot.name} is not on machine {wanted.machine_id}, so the job would wait for "
             "ever; name one of the two."
+        )
+
+
+def _check_times(tx: Transaction, wanted: JobCreate) -> None:
+    if wanted.start_by is None:
+        return
+    start_by = utc(wanted.start_by)
+    if start_by <= max(tx.now, utc(wanted.not_before) if wanted.not_before else tx.now):
+        raise Invalid(
+            "`start_by` is past, or not after `not_before`, so the job could never begin.",
+            pointer="#/start_by",
         )
 
 

@@ -11,7 +11,7 @@ from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
 from orchestrator_server.keys import Keys
-from orchestrator_server.maintenance import lost_items, lost_robots
+from orchestrator_server.maintenance import expired_jobs, lost_items, lost_robots
 from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.settings.current import CurrentSettings
 
@@ -83,6 +83,8 @@ class Maintenance:
             touched = await self._database.write(lost_robots.run_once)
             if touched:
                 log.warning("robots were lost", jobs=touched)
+        if touched := await self._database.write(expired_jobs.run_once):
+            log.warning("jobs were not begun in time", jobs=touched)
         if touched := await self._database.write(lost_items.run_once):
             log.warning("queue items were taken back or given up", items=touched)
 

@@ -69,6 +69,7 @@ class JobCreate(Request, frozen=True, kw_only=True):
     max_attempts: Attempts | None = None
     timeout_seconds: Seconds | None = None
     not_before: datetime | None = None
+    start_by: datetime | None = None  # no attempt begins at this time or later
 
 
 class JobUpdate(Request, frozen=True, kw_only=True):
@@ -134,6 +135,7 @@ class Job(Resource, frozen=True, kw_only=True):
     progress: Progress | None = None
     created_by: str | None = None
     not_before: datetime | None = None
+    start_by: datetime | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
