@@ -48,3 +48,14 @@ def test_every_command_explains_itself(command):
         check=True,
     ).stdout
     assert explained.startswith("Usage: orchestrator")
+
+
+def test_each_promise_names_tests_that_are_there():
+    text = (ROOT / "docs/guarantees.md").read_text("utf-8")
+    promises = text.partition("\n## Not promised")[0].split("\n## ")[1:]
+    for promise in promises:
+        title, *lines = promise.splitlines()
+        named = re.findall(r"^- `(tests/\S+)::(test_\w+)`$", "\n".join(lines), re.MULTILINE)
+        assert named, f"{title}: no test holds it"
+        for file, function in named:
+            assert re.search(rf"def {function}\(", (ROOT / file).read_text("utf-8")), function

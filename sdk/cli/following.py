@@ -58,4 +58,5 @@ async def _say_why_it_waits(client: Client, job_id: int) -> None:
     if explained.status is JobStatus.PENDING:
         say(explained.summary)
         for limit in explained.limits:
-            say(f"  {limit}")
+            if limit != explained.summary:
+                say(f"  {limit}")
