@@ -36,9 +36,11 @@ class Agent:
         """Work until asked to stop, or until one of the loops fails, which ends them all."""
         self._listen_to_signals()
         # Scripts of an earlier life may have outlived it; their jobs are over.
-        killed = await asyncio.to_thread(family.sweep, mark_of(self._data.jobs))
-        if killed:
-            log.warning("Killed %d processes that an earlier life of this agent left.", killed)
+        swept = await asyncio.to_thread(family.sweep, mark_of(self._data.jobs))
+        if swept.killed:
+            log.warning(
+                "Killed %d processes that an earlier life of this agent left.", swept.killed
+            )
         async with self._session() as session:
             transport = Transport(session, self._config.url)
             async with asyncio.TaskGroup() as robots:

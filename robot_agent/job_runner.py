@@ -19,7 +19,7 @@ from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport, LogAnswer
 from sdk.errors import Refused
 from sdk.retry import until_answered
-from sdk.running import family, process
+from sdk.running import process
 from sdk.running.command import command
 from sdk.running.environment import child_environment, mark_of
 from sdk.running.outcome import as_told, report_for, stopped_before_start
@@ -121,13 +121,15 @@ async def _run_script(place: Workplace, job: RunningJob, script: Path) -> JobRep
             order=job.order,
             time_limit=assignment.timeout_seconds,
             grace=place.heart.settings.cancel_grace_seconds,
+            mark=mark_of(job.folder),
         )
     except OSError as error:
         message = f"The script cannot be started: {error}."
         raise JobFailed(Reason.START_FAILED, message) from error
-    finally:
-        await asyncio.to_thread(family.sweep, mark_of(job.folder))
-    log.info("The script of %s has ended with status %d (%s).", job, exit.code, exit.ended)
+    log.info(
+        "The script of %s has ended with status %d (%s); %d processes were killed, %d left.",
+        job, exit.code, exit.ended, *exit.swept,
+    )  # fmt: skip
     report = report_for(exit, job.order.reason, assignment.timeout_seconds)
     return await asyncio.to_thread(as_told, report, job.folder)
 

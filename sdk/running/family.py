@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SWEEPS = 10  # a fork bomb may outrun any number; each sweep is a walk over all processes
 DYING_SECONDS = 0.01  # what was killed is seen a little longer
@@ -48,23 +48,53 @@ else:
             os.killpg(child.pid, number)
 
 
-def sweep(mark: str) -> int:
-    """Kill whoever was born with `mark` in its environment; return how many that were.
+class Swept(NamedTuple):
+    killed: int = 0
+    left: int = 0  # out of our reach, or born faster than they were killed
+
+
+NOBODY = Swept()
+
+
+def sweep(mark: str) -> Swept:
+    """Kill whoever was born with `mark` in its environment, until a look finds nobody.
 
     A descendant that left the process group still has it. Without /proc nothing is found. Blocks,
     so call it in a thread.
     """
     killed: set[int] = set()
+    unclear: set[int] = set()
     for _ in range(SWEEPS):
-        found = [pid for pid in _pids() if pid != os.getpid() and _is_marked(pid, mark.encode())]
-        if not found:
-            break
-        for pid in found:
+        known = unclear
+        marked, unclear = _look(mark.encode())
+        if not marked and unclear <= known:
+            return Swept(len(killed))
+        for pid in marked:
             with suppress(ProcessLookupError, PermissionError):  # gone, or grown out of reach
                 os.kill(pid, FIRMLY)
                 killed.add(pid)
         time.sleep(DYING_SECONDS)
-    return len(killed)
+    return Swept(len(killed), len(_look(mark.encode())[0]))
+
+
+def _look(mark: bytes) -> tuple[set[int], set[int]]:
+    """Who has the mark, and of whom it cannot be told yet.
+
+    Whoever is about to become another program has no environment for a moment; who has none at
+    the next look either was given none. A zombie has none, and no program, so those that were
+    killed already do not count again.
+    """
+    marked, unclear = set(), set()
+    for pid in _pids():
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            if not environment and Path(f"/proc/{pid}/exe").readlink():
+                unclear.add(pid)
+        except OSError:  # ended meanwhile, somebody else's, or the kernel's own
+            continue
+        if any(entry.startswith(mark) for entry in environment.split(b"\0")):
+            marked.add(pid)
+    return marked - {os.getpid()}, unclear
 
 
 def _pids() -> list[int]:
@@ -72,12 +102,3 @@ def _pids() -> list[int]:
     if not proc.is_dir():
         return []
     return [int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()]
-
-
-def _is_marked(pid: int, mark: bytes) -> bool:
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:  # ended meanwhile, or somebody else's
-        return False
-    # A zombie has no environment, so those that were killed already do not count again.
-    return any(entry.startswith(mark) for entry in environment.split(b"\0"))

@@ -15,7 +15,7 @@ import msgspec
 
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import AssignedPackage, AssignedProcess, Assignment, JobReport
-from sdk.running import family, process
+from sdk.running import process
 from sdk.running.command import command, script_in
 from sdk.running.environment import child_environment, mark_of
 from sdk.running.outcome import as_told, report_for
@@ -59,9 +59,9 @@ async def run(
             order=order,
             time_limit=None,
             grace=GRACE_SECONDS,
+            mark=mark_of(folder),
         )
     finally:
-        await asyncio.to_thread(family.sweep, mark_of(folder))
         ended.set()
         await showing
     report = report_for(exit, order.reason, None)

@@ -8,6 +8,7 @@ import msgspec
 
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport
+from sdk.running.family import NOBODY, Swept
 from sdk.running.process import Ended, Exit
 
 RESULT_BYTES = 1024 * 1024
@@ -29,13 +30,13 @@ def report_for(exit: Exit, stopped_for: Reason | None, time_limit: float | None)
     match exit.ended:
         case Ended.STOPPED:
             reason = stopped_for or Reason.OPERATOR
-            return failed(reason, SENTENCES[reason])
+            return failed(reason, SENTENCES[reason] + _swept_sentence(exit.swept))
         case Ended.TIMED_OUT:
             message = f"The script ran past its time limit of {time_limit or 0:g} seconds."
-            return failed(Reason.SCRIPT_TIMEOUT, message)
+            return failed(Reason.SCRIPT_TIMEOUT, message + _swept_sentence(exit.swept))
         case Ended.BY_ITSELF if exit.code == 0:
             return JobReport(status="completed", started="yes")
-    return failed(Reason.SCRIPT_FAILED, _exit_sentence(exit.code))
+    return failed(Reason.SCRIPT_FAILED, _exit_sentence(exit.code) + _swept_sentence(exit.swept))
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -84,6 +85,13 @@ def _with_reason(report: JobReport, file: Path) -> JobReport:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _swept_sentence(swept: Swept) -> str:
+    if swept == NOBODY:
+        return ""
+    are = "process was" if swept.killed == 1 else "processes were"
+    return f" {swept.killed} {are} killed, {swept.left} left."
 
 
 def _exit_sentence(code: int) -> str:

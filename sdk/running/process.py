@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sdk.contract.jobs import Reason
 from sdk.running import family
+from sdk.running.family import NOBODY, Swept
 
 
 class Ended(StrEnum):
@@ -21,6 +22,7 @@ class Ended(StrEnum):
 class Exit:
     code: int  # negative: ended by that signal
     ended: Ended
+    swept: Swept = NOBODY  # of its family, who had to be killed
 
 
 class StopOrder:
@@ -50,8 +52,10 @@ async def run(
     order: StopOrder,
     time_limit: float | None,
     grace: float,
+    mark: str,
 ) -> Exit:
-    """Return when the child has ended and its process group with it; OSError if it cannot start."""
+    """Return when the child has ended and its family with it: whoever has `mark` in the
+    environment, and whoever is in its process group. OSError if it cannot start."""
     # Output goes to a file, not a pipe: a grandchild that keeps a pipe open would keep
     # us waiting, and a file outlives a crash of this agent.
     with output.open("wb") as file:
@@ -70,8 +74,10 @@ async def run(
             await family.ask_to_stop(child)
             await _grace(child, order, grace)
     finally:
+        # Those that can be told first, so that they are counted; then who is in the group still.
+        swept = await asyncio.to_thread(family.sweep, mark)
         await family.kill(child)
-    return Exit(await child.wait(), ended)
+    return Exit(await child.wait(), ended, swept)
 
 
 async def _wait(

@@ -3,6 +3,7 @@
 import pytest
 
 from sdk.contract.jobs import Reason
+from sdk.running.family import Swept
 from sdk.running.outcome import RESULT_BYTES, as_told, report_for, stopped_before_start
 from sdk.running.process import Ended, Exit
 
@@ -89,3 +90,10 @@ def test_whose_fault_it_was_is_told(tmp_path):
     (tmp_path / "failure.json").write_bytes(content)
     report = as_told(report_for(Exit(1, Ended.BY_ITSELF), None, None), tmp_path)
     assert report.error_type == "business"
+
+
+def test_what_had_to_be_killed_is_in_the_record():
+    report = report_for(Exit(0, Ended.STOPPED, Swept(7)), Reason.CANCELED_BY_USER, None)
+    assert report.error_message == "The job was canceled. 7 processes were killed, 0 left."
+    report = report_for(Exit(-9, Ended.BY_ITSELF, Swept(1, 2)), None, None)
+    assert report.error_message.endswith("1 process was killed, 2 left.")

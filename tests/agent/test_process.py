@@ -14,12 +14,14 @@ from tests.agent.waiting import is_alive, until
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
-async def run_python(source, tmp_path, *, tell=None, time_limit=10, grace=0.3, env=os.environ):
+async def run_python(
+    source, tmp_path, *, tell=None, time_limit=10, grace=0.3, env=os.environ, mark="NOBODY="
+):
     """`tell` is told the order as soon as the script has printed a line."""
     log, order = tmp_path / "output.log", StopOrder()
     running = asyncio.create_task(
         run([sys.executable, "-u", "-c", source], cwd=tmp_path, env=env, output=log,
-            order=order, time_limit=time_limit, grace=grace)
+            order=order, time_limit=time_limit, grace=grace, mark=mark)
     )  # fmt: skip
     if tell is not None:
         await until(lambda: log.exists() and log.read_text().endswith("\n"))
@@ -98,12 +100,30 @@ async def test_a_grandchild_that_left_the_group_is_swept(tmp_path):
     env = {**os.environ, "RUNWRIGHT_RESULT": f"{tmp_path}/result.json"}
     _, output = await run_python(source, tmp_path, env=env)
     assert is_alive(int(output))
-    assert sweep(mark) == 1
+    assert sweep(mark) == (1, 0)
     await until(lambda: not is_alive(int(output)))
-    assert sweep(mark) == 0
+    assert sweep(mark) == (0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_who_had_to_be_killed_is_counted(tmp_path):
+    source = """if 1:
+        import signal, subprocess, sys, time
+        deaf = 'import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); '
+        for leaves in (False, True):
+            child = subprocess.Popen([sys.executable, '-c', deaf + 'time.sleep(30)'],
+                                     start_new_session=leaves, stdout=subprocess.PIPE)
+            child.stdout.readline()
+        print('up')
+        time.sleep(30)
+    """
+    env = {**os.environ, "RUNWRIGHT_RESULT": f"{tmp_path}/result.json"}
+    mark = f"RUNWRIGHT_RESULT={tmp_path}/"
+    exit, _ = await run_python(source, tmp_path, env=env, mark=mark, tell=politely)
+    assert (exit.ended, exit.swept) == (Ended.STOPPED, (2, 0))
 
 
 async def test_a_program_that_does_not_exist_is_an_error(tmp_path):
     with pytest.raises(OSError):
         await run(["/no/such/program"], cwd=tmp_path, env={}, output=tmp_path / "log",
-                  order=StopOrder(), time_limit=None, grace=1)  # fmt: skip
+                  order=StopOrder(), time_limit=None, grace=1, mark="NOBODY=")  # fmt: skip
