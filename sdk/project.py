@@ -75,10 +75,12 @@ def processes(folder: Path) -> dict[str, ProcessPlan]:
 
 
 def _table(folder: Path) -> dict[str, Any] | None:
-    table = read(folder)
+    table: Any = read(folder)
     for key in ("tool", "runwright", "processes"):
-        table = table.get(key, {})
+        table = table.get(key)
+        if table is None:
+            return None
         if not isinstance(table, dict):
             where = '[tool.runwright.processes], with lines like  greet = "main.py"'
             raise BadProject(f"{folder / 'pyproject.toml'}: {key} is not a table; write {where}.")
-    return table or None
+    return dict(table)

@@ -50,9 +50,9 @@ class Item:
 
     @property
     def can_be_taken(self) -> bool:
-        now = datetime.now(UTC)
-        is_due = self.defer_until is None or self.defer_until <= now
-        return self.status == "new" and is_due and not (self.deadline and self.deadline <= now)
+        is_due = self.defer_until is None or _is_past(self.defer_until)
+        is_late = self.deadline is not None and _is_past(self.deadline)
+        return self.status == "new" and is_due and not is_late
 
 
 @dataclass
@@ -206,6 +206,10 @@ class Orchestrator:
             item.status = "new" if again else "failed"
             item.retries += again
         return Answer({"id": item.id, "status": item.status})
+
+
+def _is_past(time: datetime) -> bool:
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)) <= datetime.now(UTC)
 
 
 _NOTHING = Answer.problem(404, "There is nothing at that address in memory.")

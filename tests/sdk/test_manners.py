@@ -150,6 +150,12 @@ async def test_a_table_of_processes_that_is_none_is_explained(sdk, package, tabl
     assert (ended.code, says in ended.out) == (1, True), ended
 
 
+async def test_a_package_may_say_that_it_has_no_process(sdk, package):
+    processes(package, "[tool.runwright.processes]\n")
+    ended = await sdk("run", cwd=package)
+    assert (ended.code, "Say which script" in ended.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [("http://[::1", "not the address"), ("http://user:sesame@localhost:1", "name and password"),

@@ -184,7 +184,8 @@ async def test_items_come_by_priority_and_not_before_their_time(admin, world):
 
     def work():
         queue.add({"n": "later"}, defer_until="2999-01-01T00:00:00Z")
-        queue.add({"n": "first"}, priority=5)
+        queue.add({"n": "later"}, defer_until="2999-01-01T00:00:00")
+        queue.add({"n": "first"}, priority=5, defer_until="2001-01-01T00:00:00")
         return [queue.take().payload["n"] for _ in range(3)] + [queue.take()]
 
     assert await as_script(work) == ["first", 1, 2, None]
