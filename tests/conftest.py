@@ -126,6 +126,20 @@ async def admin(api):
     return await api.sign_in()
 
 
+@pytest.fixture
+async def claimed(admin):
+    """Give a robot a job of a new process, made as wanted: the robot, and what it was given."""
+
+    async def claim(**wanted):
+        process = await admin.make_process(**wanted)
+        await admin.make_job(process)
+        robot = await admin.make_robot()
+        job = (await robot.post("/api/runner/next-job", 200, claim_key="k"))["job"]
+        return robot, job
+
+    return claim
+
+
 @asynccontextmanager
 async def serving(app):
     runner = Runner(app, shutdown_timeout=5)

@@ -57,5 +57,6 @@ def test_each_promise_names_tests_that_are_there():
         title, *lines = promise.splitlines()
         named = re.findall(r"^- `(tests/\S+)::(test_\w+)`$", "\n".join(lines), re.MULTILINE)
         assert named, f"{title}: no test holds it"
+        assert len(named) == sum(line.startswith("- ") for line in lines), f"{title}: unreadable"
         for file, function in named:
             assert re.search(rf"def {function}\(", (ROOT / file).read_text("utf-8")), function

@@ -18,8 +18,8 @@ from orchestrator_server.http.identify import origin
 from orchestrator_server.http.keys import CLOCK, DATABASE, KEYS, SETTINGS
 
 NAME = "runwright"
-_OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via")
 HOST_NAME = "__Host-runwright"  # a browser takes it over TLS only, and from this host alone
+_OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via")
 
 
 class SignedIn(NamedTuple):

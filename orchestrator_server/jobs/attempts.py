@@ -51,7 +51,7 @@ def report(
     ending: dict[str, Any] = {"reason": reason, "error_message": wanted.error_message}
     left = {**ending, "started": wanted.started, "result": wanted.result}
     if reason and lifecycle.after_failure(job, reason, wanted.error_type) is JobStatus.PENDING:
-        _begin_again(tx, robot, job, "failed", reason, left)
+        _begin_again(tx, robot, job, "failed", left)
     else:
         end(tx, job, JobStatus(wanted.status), **left)
         record(tx, robot, f"job.{wanted.status}", job.id, recorded.attempt, ending)
@@ -107,7 +107,7 @@ def lose(tx: Transaction, limit: int) -> list[int]:
             end(tx, job, JobStatus.FAILED, attempt_status="lost", **ending)
             record(tx, None, "job.failed", job.id, job.attempt, ending)
         else:
-            _begin_again(tx, None, job, "lost", Reason.ROBOT_LOST, {**ending, "result": None})
+            _begin_again(tx, None, job, "lost", {**ending, "result": None})
     return [job.id for job in lost]
 
 
@@ -116,8 +116,8 @@ def expire(tx: Transaction, limit: int) -> list[int]:
     late = tx.all(sql.not_started, lifecycle.State, limit=limit)
     for job in late:
         sentence = (
-            f"It was to begin before {job.start_by:%Y-%m-%d %H:%M:%S} UTC, and no robot took it; "
-            "`explain` says of a waiting job why."
+            f"It was to begin before {job.start_by:%Y-%m-%d %H:%M:%S} UTC, and no robot took it in "
+            "time; `explain` says of a waiting job why."
         )
         ending: dict[str, Any] = {"reason": Reason.EXPIRED, "error_message": sentence}
         end(tx, job, JobStatus.FAILED, **ending)
@@ -157,19 +157,18 @@ def _begin_again(
     robot: RobotCaller | None,
     job: lifecycle.State,
     attempt_status: str,
-    reason: Reason,
     left: dict[str, Any],
 ) -> None:
     """The attempt is over with what it left, and the job waits for the next one."""
-    not_before = lifecycle.next_start(job, reason, tx.now)
+    not_before = lifecycle.next_start(job, left["reason"], tx.now)
     again = {"id": job.id, "attempt": job.attempt, "not_before": not_before}
     if tx.maybe(sql.requeue, Id, **again) is None:
         raise Conflict(f"Job {job.id} changed while its attempt ended; look again.")
     queue_items.give_back(tx, job.id)
     ended = {**left, "status": attempt_status, "result": Json(left["result"])}
     tx.run(sql.end_attempt, job_id=job.id, attempt=job.attempt, **ended)
-    told = {"reason": reason, "error_message": left["error_message"], "not_before": not_before}
-    record(tx, robot, "job.requeued", job.id, job.attempt, told)
+    told = {name: left[name] for name in ("reason", "error_message")}
+    record(tx, robot, "job.requeued", job.id, job.attempt, {**told, "not_before": not_before})
 
 
 def _must_be_small(wanted: JobReport, settings: JobSettings) -> None:

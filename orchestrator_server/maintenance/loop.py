@@ -21,6 +21,12 @@ LOOK_SECONDS = 1.0
 TICK_SECONDS = 5.0
 CLEAN_UP_SECONDS = 60.0
 
+_DOERS = (
+    (lost_robots, "robots were lost"),
+    (expired_jobs, "jobs were not begun in time"),
+    (lost_items, "queue items were taken back or given up"),
+)
+
 
 class Maintenance:
     def __init__(
@@ -78,15 +84,12 @@ class Maintenance:
             log.warning("watchdog came late; all leases begin anew", seconds=round(late_seconds))
             await self._database.write(attempts.renew_all, self._settings.jobs)
             return
-        touched = lost_robots.BATCH
-        while touched == lost_robots.BATCH:
-            touched = await self._database.write(lost_robots.run_once)
-            if touched:
-                log.warning("robots were lost", jobs=touched)
-        if touched := await self._database.write(expired_jobs.run_once):
-            log.warning("jobs were not begun in time", jobs=touched)
-        if touched := await self._database.write(lost_items.run_once):
-            log.warning("queue items were taken back or given up", items=touched)
+        for doer, what in _DOERS:
+            touched = doer.BATCH
+            while touched == doer.BATCH:
+                touched = await self._database.write(doer.run_once)
+                if touched:
+                    log.warning(what, touched=touched)
 
     async def _refresh_settings(self) -> None:
         try:

@@ -56,7 +56,7 @@ def command(
     It is packed and unpacked first, gets the environment that a robot would give it, and what it
     asks an orchestrator for comes from a file. Without SCRIPT, the first process is run."""
     plan = _plan(folder, script)
-    given = _defaults(plan) | parameters.given(params, params_file)
+    given = (plan.default_parameters or {}) | parameters.given(params, params_file)
     with (
         local.orchestrator(local_file or folder / local.NAME) as orchestrator,
         tempfile.TemporaryDirectory(prefix="sdk-run-") as scratch,
@@ -136,10 +136,6 @@ def _plan(folder: Path, script: str | None) -> ProcessPlan:
         if plan.script.startswith(f"{script}:"):
             say(f"{script} is run as a whole. Process {name} calls {plan.script} of it.")
     return ProcessPlan(script=script)
-
-
-def _defaults(plan: ProcessPlan) -> dict[str, Any]:
-    return plan.default_parameters or {}
 
 
 def _packed(folder: Path, destination: Path) -> Path:

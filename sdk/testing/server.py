@@ -30,7 +30,7 @@ def _answer(
         return ask(method, parts, json.loads(content) if is_json else content, key)
     except msgspec.ValidationError as error:
         return Answer.problem(422, f"{error}.")
-    except ValueError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         return Answer.problem(400, f"The body is not JSON: {error}.")
     except Exception as error:  # a mistake of ours: the script must not wait for an answer
         return Answer.problem(500, f"The orchestrator in memory failed: {error!r}.")

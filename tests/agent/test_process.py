@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from sdk.contract.jobs import Reason
+from sdk.running import family
 from sdk.running.family import sweep
 from sdk.running.process import Ended, StopOrder, run
 from tests.agent.waiting import is_alive, until
@@ -103,6 +104,15 @@ async def test_a_grandchild_that_left_the_group_is_swept(tmp_path):
     assert sweep(mark) == (1, 0)
     await until(lambda: not is_alive(int(output)))
     assert sweep(mark) == (0, 0)
+
+
+def test_who_has_no_environment_yet_is_looked_at_again(monkeypatch):
+    looks = iter([(set(), {7}), ({7}, set()), (set(), {8}), (set(), {8})])
+    killed = []
+    monkeypatch.setattr(family, "_look", lambda mark: next(looks))
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    assert sweep("RUNWRIGHT_RESULT=/x/") == (1, 0)  # and 8, which never had one, is let be
+    assert (killed, list(looks)) == ([7], [])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

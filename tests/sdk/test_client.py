@@ -148,23 +148,25 @@ JOB = {
 
 
 async def test_a_server_that_goes_away_is_waited_for_while_a_log_is_followed():
-    log, asked = b"one\ntwo\n", []
+    log, asked, told = b"one\ntwo\n", [], []
 
     async def answer(request):
         asked.append(request.path)
-        if 4 <= len(asked) <= 9:
+        if 4 <= len(asked) <= 21:  # more than one request is tried, by aiohttp and by us
             request.transport.close()
             return web.Response()
         if request.path.endswith("/logs"):
             offset = int(request.query["offset"])
             return web.Response(body=log[offset : offset + 4], content_type="text/plain")
-        is_over = len(asked) > 9
+        is_over = len(asked) > 21
         return web.json_response({**JOB, "status": "completed" if is_over else "running"})
 
     async def follow(client):
-        return [piece async for piece in client.follow_log(1, pause_seconds=0.01)]
+        pieces = client.follow_log(1, pause_seconds=0.01, told_outage=told.append)
+        return [piece async for piece in pieces]
 
     assert b"".join(await ask(SimpleNamespace(answer=answer), follow)) == log
+    assert len(told) == 1, told  # one outage, however often it was asked meanwhile
 
 
 @pytest.mark.parametrize("failures", [2, 99])

@@ -63,6 +63,11 @@ async def test_a_terminal_without_the_letters_gets_their_numbers(package, tmp_pa
     write(package, "print('\u20ac \U0001f600')\ndef main():\n    return '\U0001f600'\n")
     said = await sdk("run", cwd=package)
     assert (said.code, "Traceback" in said.err) == (0, False)
+    (package / "\U0001f600.py").write_text("if x\n")
+    checked = await sdk("check", package)
+    # Of ASCII click thinks that nobody chose it, and writes UTF-8.
+    shown = "\\U0001f600" if encoding == "cp1252" else "\U0001f600"
+    assert (checked.code, checked.out.startswith(f"{shown}.py:1: ")) == (1, True), checked
 
 
 async def test_a_reader_that_leaves_is_no_error(sdk, package):
@@ -112,6 +117,7 @@ async def test_numbers_that_json_does_not_know_are_texts_or_refused(sdk, package
     assert told["result"] == "NaN"
     ended = await sdk("run", "--param", "x=1e999", cwd=package)
     assert (ended.code, "out of range" in ended.err) == (2, True)
+    assert (await sdk("run", cwd=package)).code == 1  # x is missing
     (package / "p.json").write_text('{"x": [Infinity]}')
     assert (await sdk("run", "--params-file", "p.json", cwd=package)).code == 2
 

@@ -75,8 +75,7 @@ async def test_no_secret_of_the_shell_reaches_the_script(package, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [("raise SystemExit(7)", "exited with status 7"),
-     ("def main():\n    raise ValueError('no amount')", "ValueError: no amount"),
-],
+     ("def main():\n    raise ValueError('no amount')", "ValueError: no amount")],
 )  # fmt: skip
 async def test_a_script_that_fails_says_so_as_a_robot_would(sdk, package, text, says):
     write(package, text)

@@ -83,6 +83,11 @@ async def test_from_an_empty_folder_to_a_job_whose_log_is_in_the_terminal(
     assert "greet" in (await sdk("jobs", "--process", "gree", "--status", "completed")).out
 
 
+async def test_an_address_below_the_server_is_said_to_be_none(sdk, admin):
+    ended = await sdk("login", f"{admin.url}/docs", "--no-browser")
+    assert (ended.code, "is the address right?" in ended.err) == (1, True), ended
+
+
 async def test_a_job_that_fails_exits_with_3_and_says_why(admin, sdk, package, tmp_path):
     write(package, "def main():\n    print('so far')\n    raise SystemExit(7)\n")
     await sdk("publish", package)

@@ -3,20 +3,11 @@
 import pytest
 
 from orchestrator_server.http.keys import DATABASE, MAINTENANCE, SETTINGS
-from orchestrator_server.jobs import attempts
+from orchestrator_server.jobs import attempts, lifecycle
+from orchestrator_server.jobs import service as jobs
 from orchestrator_server.maintenance import lost_robots
-
-
-@pytest.fixture
-async def claimed(admin):
-    async def claim(**wanted):
-        process = await admin.make_process(**wanted)
-        await admin.make_job(process)
-        robot = await admin.make_robot()
-        job = (await robot.post("/api/runner/next-job", 200, claim_key="k"))["job"]
-        return robot, job
-
-    return claim
+from sdk.contract.jobs import JobStatus
+from tests.server.test_overlap import overlapping
 
 
 async def look(server):
@@ -94,6 +85,27 @@ async def test_the_last_attempt_is_the_last(server, admin, claimed, clock):
         await look(server)
         await robot.post("/api/runner/next-job", 200, claim_key=key)
     assert (await state_of(admin, job))["status"] == "failed"
+
+
+async def test_what_a_person_asked_to_finish_is_not_begun_again(server, admin, claimed, clock):
+    _, job = await claimed(max_attempts=2)
+    await admin.post(f"/api/jobs/{job['id']}/stop", 200)
+    clock.advance(seconds=60)
+    assert await look(server) == 1
+    assert (await state_of(admin, job))["status"] == "failed"
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_the_watchdog_leaves_a_job_that_is_being_ended(server, admin, claimed, clock):
+    _, job = await claimed()
+    clock.advance(seconds=60)
+
+    def finish(tx):
+        state = tx.one(jobs.sql.lock_state, lifecycle.State, missing="", id=job["id"])
+        jobs.end(tx, state, JobStatus.COMPLETED)
+
+    assert await overlapping(server[DATABASE], finish, lost_robots.run_once) == [None, 0]
+    assert (await state_of(admin, job))["status"] == "completed"
 
 
 async def test_after_a_start_everybody_has_a_whole_lease(server, claimed, clock):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.server.test_lost_robots import claimed, state_of  # noqa: F401
+from tests.server.test_lost_robots import state_of
 
 
 async def fail(robot, job, attempt, reason="script_failed", **more):
@@ -21,7 +21,7 @@ async def next_job(robot, key):
     ["script_failed", "script_timeout", "start_failed", "environment_failed", "package_corrupt",
      "out_of_memory"],
 )  # fmt: skip
-async def test_what_may_go_otherwise_is_tried_again_after_a_pause(admin, claimed, clock, reason):  # noqa: F811
+async def test_what_may_go_otherwise_is_tried_again_after_a_pause(admin, claimed, clock, reason):
     robot, job = await claimed(max_attempts=3)
     assert (await fail(robot, job, 1, reason)).status == 200
     waiting = await state_of(admin, job)
@@ -48,27 +48,27 @@ async def test_what_may_go_otherwise_is_tried_again_after_a_pause(admin, claimed
     [("script_failed", {"error_type": "business"}), ("parameters_invalid", {}),
      ("package_missing", {}), ("output_limit", {}), ("operator", {})],
 )  # fmt: skip
-async def test_what_would_go_the_same_way_is_not(admin, claimed, reason, more):  # noqa: F811
+async def test_what_would_go_the_same_way_is_not(admin, claimed, reason, more):
     robot, job = await claimed(max_attempts=3)
     assert (await fail(robot, job, 1, reason, **more)).status == 200
     ended = await state_of(admin, job)
     assert (ended["status"], ended["reason"]) == ("failed", reason)
 
 
-async def test_a_restarted_agent_does_not_make_the_job_wait(claimed):  # noqa: F811
+async def test_a_restarted_agent_does_not_make_the_job_wait(claimed):
     robot, job = await claimed(max_attempts=2)
     await fail(robot, job, 1, "agent_restarted")
     assert (await next_job(robot, "k2"))["attempt"] == 2
 
 
-async def test_what_a_person_asked_to_finish_is_not_begun_again(admin, claimed):  # noqa: F811
+async def test_what_a_person_asked_to_finish_is_not_begun_again(admin, claimed):
     robot, job = await claimed(max_attempts=2)
     await admin.post(f"/api/jobs/{job['id']}/stop", 200)
     await fail(robot, job, 1)
     assert (await state_of(admin, job))["status"] == "failed"
 
 
-async def test_a_report_that_is_repeated_changes_nothing_the_second_time(admin, claimed):  # noqa: F811
+async def test_a_report_that_is_repeated_changes_nothing_the_second_time(admin, claimed):
     robot, job = await claimed(max_attempts=2)
     await fail(robot, job, 1)
     assert (await fail(robot, job, 1)).body == {"status": "ok", "already": True}
@@ -76,7 +76,7 @@ async def test_a_report_that_is_repeated_changes_nothing_the_second_time(admin, 
     assert (await state_of(admin, job))["status"] == "pending"
 
 
-async def test_the_audit_says_when_it_may_begin_again(admin, claimed):  # noqa: F811
+async def test_the_audit_says_when_it_may_begin_again(admin, claimed):
     robot, job = await claimed(max_attempts=2)
     await fail(robot, job, 1)
     timeline = await admin.get(f"/api/jobs/{job['id']}/timeline")
@@ -86,7 +86,7 @@ async def test_the_audit_says_when_it_may_begin_again(admin, claimed):  # noqa: 
     assert "not to start before" in str(explained)
 
 
-async def test_an_item_it_held_goes_back_with_the_attempt(admin, claimed):  # noqa: F811
+async def test_an_item_it_held_goes_back_with_the_attempt(admin, claimed):
     robot, job = await claimed(max_attempts=2)
     await admin.post("/api/queues", 201, name="work", max_retries=1)
     await admin.post("/api/queue-items", 201, queue_id=1, payload={})

@@ -147,7 +147,11 @@ async def test_behind_tls_the_cookie_stays_there(api, admin, server):
     cookie, _ = await signed_in(api)
     assert cookie.startswith("__Host-runwright=")
     assert "Secure" in cookie
-    assert (await start(api))["verification_uri"] == "https://r.example/console/sdk"
+    started = await start(api)
+    assert started["verification_uri"] == "https://r.example/console/sdk"
+    # TLS that we do not speak ends at a proxy, whose address says nothing of who sits where.
+    _, text = await page_of(api.as_(Cookie=cookie.partition(";")[0]), started["user_code"])
+    assert "not known to be yours" in text
 
 
 @pytest.mark.parametrize(
