@@ -16,6 +16,7 @@ MAY_IMPORT = {  # first match wins
         "robot_agent",
         "sdk.contract",
         "sdk.errors",
+        "sdk.failpoints",
         "sdk.retry",
         "sdk.robot_client",
         "sdk.running",
@@ -23,7 +24,13 @@ MAY_IMPORT = {  # first match wins
     },
     "orchestrator_server/demo": {"orchestrator_server.demo", "sdk"},  # a client, from outside
     "orchestrator_server/__main__.py": {"orchestrator_server"},
-    "orchestrator_server": {"orchestrator_server", "sdk.contract", "sdk.archives"},
+    "orchestrator_server/chaos": {"orchestrator_server", "sdk"},  # both sides, to compare them
+    "orchestrator_server": {
+        "orchestrator_server",
+        "sdk.archives",
+        "sdk.contract",
+        "sdk.failpoints",
+    },
 }
 PURE = {
     *("annotations.py", "callers.py", "etags.py", "lifecycle.py"),
