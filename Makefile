@@ -1,18 +1,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs fuzz bench clean
+.PHONY: demo test faults mutants soak check docs fuzz bench clean
 
 demo: .venv/ready  ## a server, a robot and three packages at work: make demo [ARGS=--once]
 	$(BIN)/orchestrator demo $(ARGS)
 
-test: .venv/ready  ## everything, on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest $(ARGS)
+test: .venv/ready  ## every promise, on SQLite and on a real PostgreSQL
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+faults: .venv/ready  ## all faults, also those that take long: make faults [ARGS='-k disk']
+	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+mutants: .venv/ready  ## deliberate bugs, each of which the tests must catch
+	$(BIN)/python -m tests.machine.mutants $(ARGS)
 
 check: .venv/ready  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 -p robot_agent -p sdk.running  # no test of ours runs there
 
 docs: .venv/ready  ## write docs/api.md and sdk/client/ anew from the route tables
 	$(BIN)/python docs/generate_api.py

@@ -16,6 +16,7 @@ COMMANDS = {
     "doctor": "orchestrator_server.cli.doctor",
     "keys": "orchestrator_server.cli.keys",
     "demo": "orchestrator_server.demo.command",
+    "chaos": "orchestrator_server.chaos.command",
 }
 
 

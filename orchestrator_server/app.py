@@ -22,7 +22,7 @@ from orchestrator_server.config import Config
 from orchestrator_server.console import routes as console
 from orchestrator_server.dashboard import routes as dashboard
 from orchestrator_server.db.migrate import migrate
-from orchestrator_server.db.open import open_database
+from orchestrator_server.db.open import open_database, warn_of_old_sqlite
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.http import docs, health, openapi
@@ -38,6 +38,7 @@ from orchestrator_server.http.keys import (
     MAINTENANCE,
     METRICS,
     OPENAPI,
+    ORDERS,
     PACKAGES,
     PASSWORDS,
     SDK_WAITING,
@@ -56,6 +57,7 @@ from orchestrator_server.jobs import routes as jobs
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.machines import routes as machines
 from orchestrator_server.mail import Mailer
+from orchestrator_server.maintenance.high_water import HighWater
 from orchestrator_server.maintenance.loop import Maintenance
 from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.packages import editing as package_editing
@@ -109,6 +111,8 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[DATA_FOLDER] = config.data
     app[HOSTS] = config.hosts
     app[METRICS] = Metrics()
+    app[WAKEUPS] = Wakeups()
+    app[ORDERS] = Wakeups()
     app[SDK_WAITING] = Waiting()
     app[ARTIFACTS] = ArtifactFiles(config.data / "artifacts")
     app[OPENAPI] = openapi.document(ROUTES)
@@ -141,6 +145,7 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
     database = await open_database(config, clock)
     try:
         app[DATABASE] = database
+        warn_of_old_sqlite(database)
         app[KEYS] = await prepare(database, config)
         app[PASSWORDS] = Passwords(app[KEYS].pepper)
         app[SEALER] = Sealer(keys.KeyFile(config.key_file, app[KEYS]))
@@ -149,14 +154,11 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[PACKAGES] = PackageStore(config.data / "packages")
         await _sweep_packages(app[PACKAGES], database)
         app[LOGS] = Logs(config.data / "logs", lambda: app[SETTINGS].jobs.log_limit_bytes)
-        app[WAKEUPS] = Wakeups()
         await _create_first_admin(app, config)
         app[THROTTLE] = Throttle(clock)
         app[MAILER] = Mailer()
         app[MAILER].start()
-        app[MAINTENANCE] = Maintenance(
-            database, app[WAKEUPS], app[SETTINGS], _old_things(app, database), app[KEYS]
-        )
+        app[MAINTENANCE] = _maintenance(app, database)
         await app[MAINTENANCE].start()
         try:
             yield
@@ -169,8 +171,16 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         await database.close()
 
 
-def _old_things(app: web.Application, database: Database) -> OldThings:
-    return OldThings(database, app[SETTINGS], app[LOGS], app[KEYS], app[ARTIFACTS])
+def _maintenance(app: web.Application, database: Database) -> Maintenance:
+    return Maintenance(
+        database,
+        app[WAKEUPS],
+        app[SETTINGS],
+        OldThings(database, app[SETTINGS], app[LOGS], app[KEYS], app[ARTIFACTS]),
+        app[KEYS],
+        HighWater(database, app[DATA_FOLDER]),
+        app[CLOCK],
+    )
 
 
 async def _sweep_packages(store: PackageStore, database: Database) -> None:
@@ -204,4 +214,5 @@ def _apply(config: Config, settings: Settings) -> None:
 
 async def _let_go(app: web.Application) -> None:
     app[WAKEUPS].close()
+    app[ORDERS].close()
     app[SDK_WAITING].close()

@@ -18,6 +18,7 @@ import msgspec
 
 import orchestrator_server
 from orchestrator_server.config import Config
+from orchestrator_server.maintenance import high_water
 
 LIST = "backup.json"
 DATABASE = "runwright.db"
@@ -81,6 +82,10 @@ def restore(config: Config, folder: Path) -> Backup:
         _check_sqlite(config.sqlite_path)
     else:
         _postgres_tool("pg_restore", config, "--exit-on-error", str(folder / DUMP), into=True)
+    known = high_water.read(config.data)  # of what was there before, if it was left
+    high_water.write(
+        config.data, high_water.Mark(known.event_id if known else None, is_restored=True)
+    )
     return backup
 
 

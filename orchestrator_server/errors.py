@@ -3,6 +3,8 @@
 The message of each is a sentence for the caller: what it is about, its state, the next step.
 """
 
+import errno
+
 
 class OrchestratorError(Exception):
     """Base of every error a caller is meant to see; its message is shown to them.
@@ -89,3 +91,16 @@ class StorageFull(Unavailable):
     """The disk is full; reading still works."""
 
     retry_after_seconds = 10
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="storage-full")
+
+
+def of_system(error: BaseException) -> Unavailable | None:
+    """The error that stands for a lack of room or of descriptors; None for any other."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFull("The disk of the server is full; make room on it.")
+    if number in (errno.EMFILE, errno.ENFILE):
+        return Unavailable("The server has too many files open; try again in a moment.")
+    return None

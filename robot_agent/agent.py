@@ -8,23 +8,26 @@ from collections.abc import Callable
 
 import aiohttp
 
+from robot_agent import recovery
 from robot_agent.config import Config
 from robot_agent.data_folder import DataFolder
 from robot_agent.heartbeat import Heart
-from robot_agent.job_runner import Workplace
 from robot_agent.link import Link
+from robot_agent.pulse import Pulse
 from robot_agent.work import Work
+from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
 from sdk.retry import GaveUp
-from sdk.running import family
-from sdk.running.environment import mark_of
 from sdk.transport import Transport
+
+DRAIN_LOOK_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Agent:
     def __init__(self, config: Config, machine_key: str, data: DataFolder) -> None:
+        self.pulse = Pulse()
         self._config = config
         self._machine_key = machine_key
         self._data = data
@@ -35,41 +38,35 @@ class Agent:
     async def run(self) -> None:
         """Work until asked to stop, or until one of the loops fails, which ends them all."""
         self._listen_to_signals()
-        # Scripts of an earlier life may have outlived it; their jobs are over.
-        swept = await asyncio.to_thread(family.sweep, mark_of(self._data.jobs))
-        if swept.killed:
-            log.warning(
-                "Killed %d processes that an earlier life of this agent left.", swept.killed
-            )
-        async with self._session() as session:
-            transport = Transport(session, self._config.url)
-            async with asyncio.TaskGroup() as robots:
-                for name in self._config.robot_names:
-                    link = Link(transport, name, self._machine_key, self._data.instance)
-                    robots.create_task(self._live(link), name=f"robot {name}")
+        unfinished = await recovery.take_stock(self._data.journal, self._data.jobs)
+        names = self._config.robot_names
+        draining = asyncio.create_task(self._stop_when_drained())
+        try:
+            async with self._session() as session, asyncio.TaskGroup() as robots:
+                transport = Transport(session, self._config.url)
+                for name in names:
+                    robots.create_task(self._live(transport, name, self._stopping))
+                for name in set(unfinished) - set(names):  # robots of ours no more
+                    robots.create_task(self._live(transport, name, _is_set()))
+        finally:
+            draining.cancel()
 
-    async def _live(self, link: Link) -> None:
+    async def _live(self, transport: Transport, name: str, stopping: asyncio.Event) -> None:
+        link = Link(transport, name, self._machine_key, self._data.journal.instance, self.pulse)
         try:
             await link.register(self._stopping)
         except GaveUp:
             return  # it has nothing to finish
         heart = Heart(link)
         self._hearts.append(heart)
-        place = Workplace(
-            link=link,
-            heart=heart,
-            url=self._config.url,
-            jobs=self._data.jobs / str(link.robot_id),
-            packages=self._data.packages,
-            hurry=self._hurry,
-        )
         async with asyncio.TaskGroup() as loops:
             beating = loops.create_task(heart.beat_for_ever())
             fence = loops.create_task(heart.fence_for_ever())
-            await Work(place, self._stopping).run()
+            await Work(self._workplace(link, heart), stopping).run()
             # Only now: the heart beats until the last report is in.
             beating.cancel()
             fence.cancel()
+        link.leave()
 
     def stop(self) -> None:
         """The first time: finish the job, take no more. Again: end the job too."""
@@ -82,6 +79,25 @@ class Agent:
         for heart in self._hearts:
             if heart.running is not None:
                 heart.running.order.stop(Reason.OPERATOR)
+
+    async def _stop_when_drained(self) -> None:
+        while not await asyncio.to_thread(self._data.drain.exists):
+            await asyncio.sleep(DRAIN_LOOK_SECONDS)
+        if not self._stopping.is_set():
+            self.stop()
+
+    def _workplace(self, link: Link, heart: Heart) -> Workplace:
+        return Workplace(
+            link=link,
+            heart=heart,
+            url=self._config.url,
+            jobs=self._data.jobs,
+            packages=self._data.packages,
+            journal=self._data.journal,
+            reserve=self._data.reserve,
+            limits=self._config.limits,
+            hurry=self._hurry,
+        )
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -98,6 +114,12 @@ class Agent:
                 signal.signal(number, _in(loop, self.stop))
             else:
                 loop.add_signal_handler(number, self.stop)
+
+
+def _is_set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 def _in(loop: asyncio.AbstractEventLoop, deed: Callable[[], None]) -> Callable[..., None]:

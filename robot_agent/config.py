@@ -11,9 +11,11 @@ import platformdirs
 from msgspec import Meta
 
 from robot_agent.exits import AgentExit, Status
+from robot_agent.limits import Limits
 
 CONFIG_VARIABLE = "RUNWRIGHT_CONFIG"
 KEY_VARIABLE = "RUNWRIGHT_MACHINE_KEY"
+MIB = 1024 * 1024
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +26,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     machine_key_file: Path | None = None
     robots: Annotated[int, Meta(ge=1, le=100)] = 1
     data: Path
+    min_free_mib: Annotated[int, Meta(ge=0)] = 100
+    job_memory_mib: Annotated[int, Meta(ge=0)] = 0
+    job_processes: Annotated[int, Meta(ge=0)] = 0
+    job_output_mib: Annotated[int, Meta(ge=0)] = 0
+    deaf_after_seconds: Annotated[int, Meta(ge=1)] = 300
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            memory_bytes=self.job_memory_mib * MIB,
+            processes=self.job_processes,
+            output_bytes=self.job_output_mib * MIB,
+        )
 
     @property
     def robot_names(self) -> list[str]:
@@ -37,10 +52,7 @@ def load(
 ) -> Config:
     """The command line wins over the environment, which wins over the file."""
     file = options.get("config") or environment.get(CONFIG_VARIABLE)
-    settings: dict[str, object] = {
-        "name": default_name,
-        "data": platformdirs.user_data_dir("runwright-agent", appauthor=False),
-    }
+    settings: dict[str, object] = {"name": default_name, "data": default_data()}
     settings |= _read_toml(Path(file)) if file else {}
     for field in Config.__struct_fields__:
         if value := options.get(field) or environment.get(f"RUNWRIGHT_{field.upper()}"):
@@ -52,6 +64,10 @@ def load(
     except msgspec.ValidationError as error:
         raise _wrong(f"The configuration does not fit: {error}.") from error
     return msgspec.structs.replace(config, url=_checked_url(config.url))
+
+
+def default_data() -> Path:
+    return Path(platformdirs.user_data_dir("runwright-agent", appauthor=False))
 
 
 def read_machine_key(config: Config, environment: Mapping[str, str]) -> str:
@@ -103,7 +119,7 @@ def _checked_url(url: str) -> str:
 
 def _as_path(kind: type, value: object) -> Path:
     """msgspec leaves Path, the one type here that it does not know, to us."""
-    if kind is not Path or not isinstance(value, str):
+    if kind is not Path or not isinstance(value, str | Path):
         raise ValueError("Expected a path")
     return Path(value).expanduser()
 

@@ -1,30 +1,33 @@
 """The folder an agent lives in, and the lock that keeps a second agent out of it."""
 
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from robot_agent.exits import AgentExit, Status
+from robot_agent.journal import Journal
+from robot_agent.reserve import Reserve
 
 
 class DataFolder:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve: Reserve, journal: Journal) -> None:
         self.path = path
         self.jobs = path / "jobs"
         self.packages = path / "packages"
-        self.instance = _instance(path / "instance")
+        self.drain = drain_file(path)
+        self.reserve = reserve
+        self.journal = journal
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[DataFolder]:
+def opened(path: Path, min_free_bytes: int) -> Iterator[DataFolder]:
     """Hold the folder for as long as the agent lives; the kernel lets go when it dies."""
     path = path.absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        lock = _open_lock(path)
     except OSError as error:
         raise AgentExit(Status.CONFIG, f"{path} cannot be used: {error}.") from error
     try:
@@ -33,23 +36,38 @@ def opened(path: Path) -> Iterator[DataFolder]:
                 Status.FOLDER_IN_USE,
                 f"Another agent uses {path}; give this one a folder of its own with --data.",
             )
-        folder = DataFolder(path)
-        folder.jobs.mkdir(mode=0o700, exist_ok=True)
-        folder.packages.mkdir(mode=0o700, exist_ok=True)
-        yield folder
+        reserve = Reserve(path, min_free_bytes)
+        journal = Journal(path / "journal.db", reserve)
+        try:
+            folder = DataFolder(path, reserve, journal)
+            folder.jobs.mkdir(mode=0o700, exist_ok=True)
+            folder.packages.mkdir(mode=0o700, exist_ok=True)
+            folder.drain.unlink(missing_ok=True)  # it was for an earlier agent
+            yield folder
+        finally:
+            journal.close()
     finally:
         os.close(lock)
 
 
-def _instance(file: Path) -> str:
-    """One id per folder: by it the server tells a restarted agent from a cloned one."""
-    if file.exists() and (known := file.read_text(encoding="ascii").strip()):
-        return known
-    fresh = secrets.token_urlsafe(16)
-    partial = file.with_suffix(".part")
-    partial.write_text(fresh, encoding="ascii")
-    partial.replace(file)
-    return fresh
+def is_in_use(path: Path) -> bool:
+    """Whether an agent lives in the folder."""
+    if not (path / "lock").exists():
+        return False
+    lock = _open_lock(path)
+    try:
+        return not _lock(lock)
+    finally:
+        os.close(lock)
+
+
+def drain_file(path: Path) -> Path:
+    """Its presence asks the agent in the folder to finish its jobs, take no more, and end."""
+    return path / "drain"
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
 
 
 if sys.platform == "win32":

@@ -11,6 +11,7 @@ class Status(IntEnum):
     SOFTWARE = 70
     FOLDER_IN_USE = 73
     NAME_IN_USE = 75
+    NOT_YET = 75  # EX_TEMPFAIL, like the one above: it may be otherwise later
     KEY_REFUSED = 77
     CONFIG = 78
 

@@ -5,10 +5,10 @@ import logging
 import random
 
 from robot_agent.clock import now
-from robot_agent.link import Link
+from robot_agent.link import Link, machine_info
 from robot_agent.running import RunningJob
 from sdk.contract.jobs import Reason
-from sdk.contract.runner import AgentSettings, Heartbeat, HeartbeatAnswer, JobAction
+from sdk.contract.runner import AgentSettings, Heartbeat, JobAction
 from sdk.errors import Refused
 from sdk.retry import WORTH_REPEATING, pause_seconds
 
@@ -28,9 +28,11 @@ class Heart:
     def __init__(self, link: Link) -> None:
         self.running: RunningJob | None = None
         self.settings = AgentSettings()
+        self.trouble: str | None = None  # why this robot takes no jobs, for people to see
         self._link = link
         self._heard_at = now()  # when the last acknowledged beat was sent
         self._failures = 0
+        self._told_trouble: str | None = None
 
     async def beat_for_ever(self) -> None:
         while True:
@@ -50,13 +52,20 @@ class Heart:
 
     async def beat(self) -> None:
         """Beat once and do what the answer says; raises what the connection raises."""
-        job, sent_at = self.running, now()
-        beat = Heartbeat(robot_id=self._link.robot_id, jobs=[job.beat()] if job else [])
+        job, sent_at, trouble = self.running, now(), self.trouble
+        beat = Heartbeat(
+            robot_id=self._link.robot_id,
+            jobs=[job.beat()] if job else [],
+            machine_info=None if trouble == self._told_trouble else machine_info(trouble),
+        )
         answer = await self._link.once(lambda client: client.beat(beat))
+        self._told_trouble = trouble
         self._heard_at = max(self._heard_at, sent_at)
         self.settings = answer.settings
-        if job is not None:
-            _obey(job, answer)
+        for action in answer.jobs:
+            # Matched by attempt too: the answer may be about an earlier try of the same job.
+            if job is not None and job.is_meant_by(action):
+                obey(job, action)
 
     def _fence(self, job: RunningJob) -> None:
         silent_seconds = now() - max(self._heard_at, job.since)
@@ -88,14 +97,7 @@ class Heart:
         self._failures = 0
 
 
-def _obey(job: RunningJob, answer: HeartbeatAnswer) -> None:
-    for action in answer.jobs:
-        # Matched by attempt too: the answer may be about an earlier try of the same job.
-        if (action.id, action.attempt) == (job.assignment.id, job.assignment.attempt):
-            _act(job, action)
-
-
-def _act(job: RunningJob, action: JobAction) -> None:
+def obey(job: RunningJob, action: JobAction) -> None:
     if action.action != "continue" and not job.order.given.is_set():
         log.info("The server says %s to %s.", action.action, job)
     if action.stop_requested:

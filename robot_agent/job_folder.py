@@ -1,7 +1,10 @@
-"""Make a job ready to start: its folder, its package, its script, its parameters."""
+"""The folder of a job: made ready to start, and cleared away."""
 
 import asyncio
+import logging
 import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -12,6 +15,12 @@ from robot_agent.link import Link
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import Assignment
 from sdk.running.command import NoScript, script_in
+
+log = logging.getLogger(__name__)
+
+
+def of(own_jobs: Path, job_id: int, attempt: int) -> Path:
+    return own_jobs / f"{job_id}-{attempt}"
 
 
 async def prepare(folder: Path, cache: Path, assignment: Assignment, link: Link) -> Path:
@@ -25,8 +34,27 @@ async def prepare(folder: Path, cache: Path, assignment: Assignment, link: Link)
         ) from error
 
 
+def clear_away(own_jobs: Path, keep: Path | None = None) -> None:
+    """Remove the folders of jobs that are over, also those that could not be removed before."""
+    for folder in own_jobs.glob("*"):
+        if folder != keep:
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    with suppress(OSError):  # then it is told below
+        for path in (folder, *folder.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(stat.S_IRWXU)  # a script may have locked even its owner out
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        log.warning(
+            "%s cannot be removed, and is tried again after the next job: %s", folder, error
+        )
+
+
 def _fill(folder: Path, archive: Path, assignment: Assignment) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
     work = folder / "work"
     work.mkdir(mode=0o700, parents=True)
     (folder / "output.log").touch()

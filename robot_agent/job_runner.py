@@ -4,45 +4,29 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
-from robot_agent import job_folder, log_stream, reporting
+from robot_agent import job_folder, limits, log_stream, orders, reporting
 from robot_agent.exits import JobFailed
-from robot_agent.heartbeat import Heart
-from robot_agent.link import Link
+from robot_agent.journal import Entry, Unwritable
 from robot_agent.running import RunningJob
+from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
-from sdk.contract.runner import JobReport, LogAnswer
+from sdk.contract.runner import JobReport
 from sdk.errors import Refused
+from sdk.failpoints import failpoint
 from sdk.retry import until_answered
 from sdk.running import process
 from sdk.running.command import command
 from sdk.running.environment import child_environment, mark_of
+from sdk.running.family import Family
 from sdk.running.outcome import as_told, report_for, stopped_before_start
 from sdk.running.process import StopOrder
 
 T = TypeVar("T")
 
-LAST_LOG_SECONDS = 10.0  # how long a report waits for the end of the log
-LATE_LOG_SECONDS = 60.0  # and the log, once the report is in and the server thus there
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """What the jobs of one robot have in common."""
-
-    link: Link
-    heart: Heart
-    url: str
-    jobs: Path  # of this robot alone
-    packages: Path  # shared by all robots of the agent
-    hurry: asyncio.Event  # set when the agent must end soon
 
 
 class _Stopped(Exception):
@@ -51,30 +35,27 @@ class _Stopped(Exception):
 
 async def run(place: Workplace, job: RunningJob) -> None:
     """`GaveUp` if the report could not be delivered before the agent had to end."""
+    link = place.link
+    entry = job.entry(link.name, link.robot_id)
     ended = asyncio.Event()
-    stream = asyncio.create_task(
-        log_stream.follow(job.folder / "output.log", ended=ended, send=_log_sender(place, job))
-    )
+    send = log_stream.sender(link, entry.job_id, entry.attempt)
+    stream = asyncio.create_task(log_stream.follow(job.spool, ended=ended, send=send))
+    listening = asyncio.create_task(orders.listen(link, job))
     try:
-        report = await _outcome(place, job)
+        report = await _outcome(place, job, entry)
         job.phase = "reporting"
+        await asyncio.to_thread(job.spool.close)
         ended.set()
-        report = msgspec.structs.replace(report, attempt=job.assignment.attempt)
-        await asyncio.to_thread(reporting.keep, job.folder, job.assignment.id, report)
-        # The log first, because the answer to a report may be the next job; but a log that
-        # cannot be sent must not hold up a result.
-        await _wait_for_log(stream, LAST_LOG_SECONDS)
-        await reporting.deliver(place.link, job.assignment.id, report, place.hurry)
-        await _wait_for_log(stream, LATE_LOG_SECONDS)
-        await asyncio.to_thread(reporting.remove, job.folder)
+        await reporting.conclude(place, entry, report, stream)
     finally:
+        listening.cancel()
         stream.cancel()
 
 
-async def _outcome(place: Workplace, job: RunningJob) -> JobReport:
+async def _outcome(place: Workplace, job: RunningJob, entry: Entry) -> JobReport:
     try:
         script = await _unless_stopped(job.order, _prepare(place, job))
-        return await _run_script(place, job, script)
+        return await _run_script(place, job, entry, script)
     except JobFailed as failure:
         return JobReport(
             status="failed", reason=failure.reason, error_message=str(failure), started="no"
@@ -91,6 +72,7 @@ async def _prepare(place: Workplace, job: RunningJob) -> Path:
     except Refused as refusal:
         message = f"The server refused the beat before the start: {refusal}"
         raise JobFailed(Reason.ROBOT_LOST, message) from refusal
+    job.spool.keep_at_most(place.heart.settings.log_limit_bytes)
     return script
 
 
@@ -108,10 +90,19 @@ async def _unless_stopped(order: StopOrder, work: Coroutine[None, None, T]) -> T
         await asyncio.gather(task, stop, return_exceptions=True)
 
 
-async def _run_script(place: Workplace, job: RunningJob, script: Path) -> JobReport:
+async def _run_script(place: Workplace, job: RunningJob, entry: Entry, script: Path) -> JobReport:
     assignment = job.assignment
     job.phase = "running"
+    watchers: list[asyncio.Task[None]] = []
+
+    async def begun(family: Family) -> None:
+        watchers.append(asyncio.create_task(job.spool.keep_small()))
+        watch = limits.watch(family, job.spool, place.limits, job.order)
+        watchers.append(asyncio.create_task(watch))
+        await _note_started(place, entry)
+
     log.info("Starting %s of %s.", job, assignment.process.name)
+    await _note_starting(place, entry)
     try:
         exit = await process.run(
             command(script, assignment.process.script_path),
@@ -122,32 +113,35 @@ async def _run_script(place: Workplace, job: RunningJob, script: Path) -> JobRep
             time_limit=assignment.timeout_seconds,
             grace=place.heart.settings.cancel_grace_seconds,
             mark=mark_of(job.folder),
+            begun=begun,
         )
     except OSError as error:
         message = f"The script cannot be started: {error}."
         raise JobFailed(Reason.START_FAILED, message) from error
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
     log.info(
         "The script of %s has ended with status %d (%s); %d processes were killed, %d left.",
         job, exit.code, exit.ended, *exit.swept,
     )  # fmt: skip
-    report = report_for(exit, job.order.reason, assignment.timeout_seconds)
+    report = report_for(exit, job.order, assignment.timeout_seconds)
     return await asyncio.to_thread(as_told, report, job.folder)
 
 
-def _log_sender(place: Workplace, job: RunningJob) -> log_stream.Send:
-    assignment = job.assignment
-
-    async def send(offset: int, chunk: bytes) -> LogAnswer:
-        return await place.link.answered(
-            lambda client: client.append_log(assignment.id, assignment.attempt, offset, chunk)
-        )
-
-    return send
+async def _note_starting(place: Workplace, entry: Entry) -> None:
+    """What the journal does not know of is not started."""
+    try:
+        await place.journal.starting(entry)
+    except Unwritable as error:
+        raise JobFailed(Reason.START_FAILED, str(error)) from error
+    failpoint("agent.after_starting")
 
 
-async def _wait_for_log(stream: asyncio.Task[int], seconds: float) -> None:
-    done, _ = await asyncio.wait({stream}, timeout=seconds)
-    if not done:
-        log.warning("The log could not be sent to its end within %.0f s.", seconds)
-    elif not stream.cancelled() and (error := stream.exception()):
-        log.error("The log could not be sent.", exc_info=error)
+async def _note_started(place: Workplace, entry: Entry) -> None:
+    try:
+        await place.journal.started(entry)
+    except Unwritable as error:
+        log.warning("%s", error)  # it is known as starting, which is enough
+    failpoint("agent.after_started")

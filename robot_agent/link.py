@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any, TypeVar
 
 from robot_agent.exits import AgentExit, Status
+from robot_agent.pulse import Pulse
 from sdk import robot_client
 from sdk.contract.runner import RobotRegister
 from sdk.errors import Conflict, Forbidden, Refused, Unauthenticated
@@ -23,12 +24,15 @@ log = logging.getLogger(__name__)
 
 
 class Link:
-    def __init__(self, transport: Transport, name: str, machine_key: str, instance: str) -> None:
+    def __init__(
+        self, transport: Transport, name: str, machine_key: str, instance: str, pulse: Pulse
+    ) -> None:
         self.name = name
         self.instance = instance
         self.robot_id = 0  # until it is registered
         self._transport = transport
         self._machine_key = machine_key
+        self._pulse = pulse
         self._client: RobotClient | None = None
         self._registering = asyncio.Lock()
 
@@ -36,7 +40,7 @@ class Link:
         request = RobotRegister(
             name=self.name,
             machine_key=self._machine_key,
-            machine_info=_machine_info(),
+            machine_info=machine_info(),
             agent_version=metadata.version("runwright"),
             agent_instance=self.instance,
         )
@@ -47,6 +51,7 @@ class Link:
         except Refused as refusal:
             raise _final(self.name, refusal) from refusal
         self.robot_id = registered.robot_id
+        self._pulse.note(self.name)
         self._client = RobotClient(self._transport, registered.api_token)
         log.info("Robot %s is registered as number %d.", self.name, self.robot_id)
 
@@ -57,14 +62,24 @@ class Link:
             if client is None:
                 raise RuntimeError(f"Robot {self.name} is not registered yet.")
             try:
-                return await call(client)
+                answer = await call(client)
             except Unauthenticated:
                 await self._register_again(client)
+            else:
+                self._pulse.note(self.name)
+                return answer
 
     async def answered(
-        self, call: Callable[[RobotClient], Awaitable[T]], stop: asyncio.Event | None = None
+        self,
+        call: Callable[[RobotClient], Awaitable[T]],
+        stop: asyncio.Event | None = None,
+        **pauses: float,
     ) -> T:
-        return await until_answered(lambda: self.once(call), stop=stop)
+        return await until_answered(lambda: self.once(call), stop=stop, **pauses)
+
+    def leave(self) -> None:
+        """This robot has ended in order; nobody need wonder that it is silent."""
+        self._pulse.forget(self.name)
 
     async def _register_again(self, refused: RobotClient) -> None:
         async with self._registering:
@@ -86,8 +101,9 @@ def _final(name: str, refusal: Refused) -> AgentExit:
     return AgentExit(Status.CONFIG, f"The server does not accept robot {name}: {refusal}")
 
 
-def _machine_info() -> dict[str, Any]:
-    return {
+def machine_info(trouble: str | None = None) -> dict[str, Any]:
+    """What an operator sees of this machine; `trouble` is why it takes no jobs."""
+    return ({"takes_no_jobs": trouble} if trouble else {}) | {
         "hostname": platform.node(),
         "system": platform.system(),
         "release": platform.release(),

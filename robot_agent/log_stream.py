@@ -1,15 +1,16 @@
-"""Send a growing log file to the server, in order, each byte once.
+"""Send a growing log to the server, in order, each byte once.
 
 A chunk is known by where it starts, so sending it again after a lost answer is harmless. While
-the server is away the output waits in the file.
+the server is away the output waits in the spool.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 
+from robot_agent.link import Link
+from robot_agent.spool import Spool
 from sdk.contract.runner import LogAnswer
 from sdk.errors import LogGap, Refused
 from sdk.robot_client import LOG_CHUNK_BYTES
@@ -21,25 +22,49 @@ Send = Callable[[int, bytes], Awaitable[LogAnswer]]
 log = logging.getLogger(__name__)
 
 
+def sender(link: Link, job_id: int, attempt: int) -> Send:
+    """Sends pieces of that attempt's log until they are answered."""
+
+    async def send(offset: int, chunk: bytes) -> LogAnswer:
+        return await link.answered(lambda client: client.append_log(job_id, attempt, offset, chunk))
+
+    return send
+
+
 class _Enough(Exception):
     """The server takes no more of this log."""
 
 
-async def follow(path: Path, *, ended: asyncio.Event, send: Send) -> int:
+async def follow(spool: Spool, *, ended: asyncio.Event, send: Send) -> int:
     """Return where the server's log ends, once the process has ended or no more is taken."""
     offset = 0
     with suppress(_Enough):
         while True:
             last_look = ended.is_set()  # read before the file: what comes after must not be missed
-            offset = await _send_from(path, offset, send)
+            offset = await _send_from(spool, offset, send)
             if last_look:
                 break
             await _first_of(ended, LOOK_SECONDS)
     return offset
 
 
-async def _send_from(path: Path, offset: int, send: Send) -> int:
-    while chunk := await asyncio.to_thread(_read, path, offset):
+async def send_rest(spool: Spool, send: Send) -> int:
+    """Send what an earlier life of the agent did not, from where the server's log ends."""
+    offset = spool.size()
+    with suppress(_Enough):
+        try:  # nothing, at the end of ours: where theirs ends comes back
+            await send(offset, b"")
+        except LogGap as gap:
+            offset = min(offset, gap.next_offset)
+        except Refused as refusal:
+            log.warning("The server takes no more of this log: %s", refusal)
+            return offset
+        offset = await _send_from(spool, offset, send)
+    return offset
+
+
+async def _send_from(spool: Spool, offset: int, send: Send) -> int:
+    while chunk := await asyncio.to_thread(spool.read, offset, LOG_CHUNK_BYTES):
         offset = await _send(offset, chunk, send)
     return offset
 
@@ -64,15 +89,6 @@ async def _send(offset: int, chunk: bytes, send: Send) -> int:
         log.warning("The server's log does not grow; the rest of the log is not sent.")
         raise _Enough
     return answer.next_offset
-
-
-def _read(path: Path, offset: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(LOG_CHUNK_BYTES)
-    except FileNotFoundError:
-        return b""  # the job is not that far yet
 
 
 async def _first_of(ended: asyncio.Event, seconds: float) -> None:

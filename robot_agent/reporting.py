@@ -2,59 +2,69 @@
 
 import asyncio
 import logging
-import os
-import shutil
-from pathlib import Path
 
 import msgspec
 
-from robot_agent.link import Link
+from robot_agent import job_folder
+from robot_agent.journal import Entry, Unwritable
+from robot_agent.workplace import Workplace
 from sdk.contract.runner import JobReport
 from sdk.errors import Refused
+from sdk.failpoints import failpoint
 
 OUR_FAULT = frozenset({400, 413, 422})
 SHORT_MESSAGE = 1000
+LAST_LOG_SECONDS = 10.0  # how long a report waits for the end of the log
+LATE_LOG_SECONDS = 60.0  # and the log, once the report is in and the server thus there
 
 log = logging.getLogger(__name__)
 
 
-class Kept(msgspec.Struct, frozen=True):
-    job_id: int
-    report: JobReport
-
-
-def keep(folder: Path, job_id: int, report: JobReport) -> None:
-    """Put the report on disk first, so that it survives whatever happens while it is sent."""
-    partial = folder / "report.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(msgspec.json.encode(Kept(job_id, report)))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / "report.json")
-    except OSError as error:  # a full disk, perhaps: all the more it should be sent
-        log.error("The report of job %d could not be kept: %s", job_id, error)
-
-
-async def deliver(
-    link: Link, job_id: int, report: JobReport, hurry: asyncio.Event | None = None
+async def conclude(
+    place: Workplace, entry: Entry, report: JobReport, stream: asyncio.Task[int]
 ) -> None:
-    """Repeat until answered; `GaveUp` when told to hurry, and the next start delivers it."""
+    """Keep the report, send it until it is answered, forget the job, clear away.
+
+    `GaveUp` when told to hurry before it is answered; the next start of the agent goes on.
+    """
+    report = msgspec.structs.replace(
+        report, attempt=entry.attempt, claim_key=entry.claim_key or None
+    )
     try:
-        await link.answered(lambda client: client.report(job_id, report), hurry)
+        await place.journal.exited(entry, report)
+    except Unwritable as error:  # all the more it should be sent
+        log.error("The report of job %d could not be kept: %s", entry.job_id, error)
+    failpoint("agent.after_exited")
+    # The log first, because the answer to a report may be the next job; but a log that
+    # cannot be sent must not hold up a result.
+    await _wait_for_log(stream, LAST_LOG_SECONDS)
+    await _deliver(place, entry.job_id, report)
+    await _wait_for_log(stream, LATE_LOG_SECONDS)
+    failpoint("agent.after_report")
+    await forget(place, entry)
+    await asyncio.to_thread(job_folder.clear_away, place.own_jobs)
+
+
+async def forget(place: Workplace, entry: Entry) -> None:
+    try:
+        await place.journal.forget(entry.robot)
+    except Unwritable as error:
+        log.warning("%s The next start sends the report again, which changes nothing.", error)
+
+
+async def _deliver(place: Workplace, job_id: int, report: JobReport) -> None:
+    try:
+        await place.link.answered(lambda client: client.report(job_id, report), place.hurry)
         log.info("Job %d is reported as %s.", job_id, report.status)
     except Refused as refusal:
         if refusal.status not in OUR_FAULT:
             log.info("Job %d was decided without us: %s", job_id, refusal)
             return
         log.warning("The report of job %d does not fit, sending less: %s", job_id, refusal)
-        await _deliver_less(link, job_id, report, hurry)
+        await _deliver_less(place, job_id, report)
 
 
-async def _deliver_less(
-    link: Link, job_id: int, report: JobReport, hurry: asyncio.Event | None
-) -> None:
+async def _deliver_less(place: Workplace, job_id: int, report: JobReport) -> None:
     less = msgspec.structs.replace(
         report,
         logs=None,
@@ -62,33 +72,15 @@ async def _deliver_less(
         error_message=report.error_message and report.error_message[:SHORT_MESSAGE],
     )
     try:
-        await link.answered(lambda client: client.report(job_id, less), hurry)
+        await place.link.answered(lambda client: client.report(job_id, less), place.hurry)
         log.info("Job %d is reported as %s, without its result.", job_id, report.status)
     except Refused as refusal:
         log.error("The report of job %d is refused for good: %s", job_id, refusal)
 
 
-async def deliver_leftovers(link: Link, jobs_folder: Path, hurry: asyncio.Event) -> None:
-    """Send what an earlier life of this agent could not, and clear away what it left."""
-    for folder in await asyncio.to_thread(lambda: sorted(jobs_folder.glob("*"))):
-        kept = await asyncio.to_thread(_read, folder / "report.json")
-        if kept is not None:
-            await deliver(link, kept.job_id, kept.report, hurry)
-        await asyncio.to_thread(remove, folder)
-
-
-def _read(file: Path) -> Kept | None:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Kept)
-    except FileNotFoundError:
-        return None  # the job was not at its end; the server will hand it out again
-    except (OSError, msgspec.DecodeError) as error:
-        log.error("A report of an earlier life cannot be read: %s", error)
-        return None
-
-
-def remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        log.warning("%s cannot be removed: %s", folder, error)
+async def _wait_for_log(stream: asyncio.Task[int], seconds: float) -> None:
+    done, _ = await asyncio.wait({stream}, timeout=seconds)
+    if not done:
+        log.warning("The log could not be sent to its end within %.0f s.", seconds)
+    elif not stream.cancelled() and (error := stream.exception()):
+        log.error("The log could not be sent.", exc_info=error)

@@ -6,8 +6,10 @@ from pathlib import Path
 import msgspec
 
 from robot_agent.clock import now
+from robot_agent.journal import Entry, State
+from robot_agent.spool import Spool
 from sdk.contract.jobs import Progress
-from sdk.contract.runner import Assignment, JobBeat
+from sdk.contract.runner import Assignment, JobAction, JobBeat
 from sdk.running.environment import stop_file
 from sdk.running.process import StopOrder
 
@@ -19,8 +21,10 @@ class RunningJob:
         self.assignment = assignment
         self.folder = folder
         self.order = StopOrder()
+        self.spool = Spool(folder / "output.log")
         self.phase = "preparing"  # then "running", then "reporting"
         self.since = now()
+        self.is_asked_to_finish = False
         self._progress: Progress | None = None
         self._progress_seen: tuple[int, int] | None = None
 
@@ -35,8 +39,23 @@ class RunningJob:
             progress=self._progress,
         )
 
+    def entry(self, robot: str, robot_id: int) -> Entry:
+        """This attempt, as the journal knows it."""
+        return Entry(
+            robot=robot,
+            claim_key=self.assignment.claim_key or "",
+            state=State.CLAIMING,
+            robot_id=robot_id,
+            job_id=self.assignment.id,
+            attempt=self.assignment.attempt,
+        )
+
+    def is_meant_by(self, action: JobAction) -> bool:
+        return (action.id, action.attempt) == (self.assignment.id, self.assignment.attempt)
+
     def ask_to_finish(self) -> None:
         """Let the script know that a person wants it to finish early; when is its own affair."""
+        self.is_asked_to_finish = True
         file = stop_file(self.folder)
         if not file.exists() and self.folder.is_dir():
             log.info("A person asks %s to finish early.", self)

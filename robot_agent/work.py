@@ -5,18 +5,21 @@ import logging
 import secrets
 from contextlib import suppress
 
-from robot_agent import job_runner, reporting
+from robot_agent import job_folder, job_runner, recovery
 from robot_agent.clock import now
 from robot_agent.exits import AgentExit, Status
-from robot_agent.job_runner import Workplace
+from robot_agent.journal import Unwritable
 from robot_agent.running import RunningJob
+from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
-from sdk.contract.runner import Assignment, JobReport, NextJob, NextJobAnswer
+from sdk.contract.runner import Assignment, NextJob, NextJobAnswer
 from sdk.errors import Refused
+from sdk.failpoints import failpoint
 from sdk.retry import WORTH_REPEATING, GaveUp
 
 WAIT_SECONDS = 20.0  # how long the server may hold a question that has no answer yet
 ASK_SECONDS = 1.0  # never ask more often than this
+TROUBLE_SECONDS = 5.0  # how often a full disk is looked at
 
 log = logging.getLogger(__name__)
 
@@ -28,19 +31,41 @@ class Work:
 
     async def run(self) -> None:
         try:
-            await reporting.deliver_leftovers(self._place.link, self._place.jobs, self._place.hurry)
+            key = await recovery.finish(self._place)
             while not self._stopping.is_set():
-                await self._once()
+                key = await self._once(key)
         except GaveUp:
             log.warning("A report is not delivered yet; the next start of this agent does it.")
 
-    async def _once(self) -> None:
-        key, asked_at = secrets.token_urlsafe(16), now()
+    async def _once(self, key: str | None) -> str | None:
+        """One question, and the job if there is one. Returns the key, unless it is used up: one
+        that was granted nothing is as good as a fresh one."""
+        key, asked_at = key or secrets.token_urlsafe(16), now()
+        if await self._is_in_trouble(key):
+            await self._rest(TROUBLE_SECONDS)
+            return key
+        failpoint("agent.after_claiming")
         answer = await self._claim(key)
         if answer is not None and answer.job is not None:
+            failpoint("agent.after_answer")
             await self._take(answer.job, key)
-        else:  # the server's wait is the pause, unless it did not wait
-            await self._rest(ASK_SECONDS - (now() - asked_at))
+            return None
+        # The server's wait is the pause, unless it did not wait.
+        await self._rest(ASK_SECONDS - (now() - asked_at))
+        return None if answer is not None and answer.key_used else key
+
+    async def _is_in_trouble(self, key: str) -> bool:
+        """Whether this machine cannot promise to remember a job; the server is told why."""
+        heart = self._place.heart
+        trouble = await asyncio.to_thread(self._place.reserve.trouble)
+        try:
+            await self._place.journal.claiming(self._place.link.name, key)
+        except Unwritable as error:
+            trouble = str(error)
+        if trouble != heart.trouble:
+            log.warning("%s", f"No job is taken: {trouble}" if trouble else "Jobs are taken again.")
+            heart.trouble = trouble
+        return trouble is not None
 
     async def _claim(self, key: str) -> NextJobAnswer | None:
         """Ask with `key` until there is an answer; None if the agent is to stop before."""
@@ -64,26 +89,25 @@ class Work:
         """The question was withdrawn; a job granted meanwhile must not be left behind."""
         try:
             return await self._place.link.once(
-                lambda client: client.claim(self._question(key, wait_seconds=0))
+                lambda client: client.claim(self._question(key, last=True))
             )
         except (*WORTH_REPEATING, Refused) as error:
             log.warning("Whether a job was granted at the last moment is not known: %s", error)
             return None
 
-    def _question(self, key: str, wait_seconds: float = WAIT_SECONDS) -> NextJob:
+    def _question(self, key: str, *, last: bool = False) -> NextJob:
         link = self._place.link
         return NextJob(
             robot_id=link.robot_id,
             claim_key=key,
             agent_instance=link.instance,
-            wait_seconds=wait_seconds,
+            wait_seconds=0 if last else WAIT_SECONDS,
         )
 
     async def _take(self, assignment: Assignment, key: str) -> None:
         if assignment.claim_key != key:
-            await self._disown(assignment)
-            return
-        folder = self._place.jobs / f"{assignment.id}-{assignment.attempt}"
+            raise _of_another(assignment, self._place.link.name)
+        folder = job_folder.of(self._place.own_jobs, assignment.id, assignment.attempt)
         job = RunningJob(assignment, folder)
         if self._place.hurry.is_set():
             job.order.stop(Reason.OPERATOR)
@@ -92,18 +116,6 @@ class Work:
             await job_runner.run(self._place, job)
         finally:
             self._place.heart.running = None
-
-    async def _disown(self, assignment: Assignment) -> None:
-        """An earlier life of this agent got it, and may have started it: never start it again."""
-        log.warning("Job %d was with this agent before it restarted.", assignment.id)
-        report = JobReport(
-            status="failed",
-            reason=Reason.AGENT_RESTARTED,
-            error_message="The agent was restarted while it had this job.",
-            attempt=assignment.attempt,
-            started="unknown",
-        )
-        await reporting.deliver(self._place.link, assignment.id, report, self._place.hurry)
 
     async def _rest(self, seconds: float) -> None:
         if seconds > 0:
@@ -115,3 +127,13 @@ def _final(refusal: Refused) -> AgentExit:
     if refusal.is_about("robot-in-use"):
         return AgentExit(Status.NAME_IN_USE, str(refusal))
     return AgentExit(Status.SOFTWARE, f"The server refuses to give this robot work: {refusal}")
+
+
+def _of_another(assignment: Assignment, robot: str) -> AgentExit:
+    """Our journal would know the key: so this is somebody else's job, who may be running it."""
+    return AgentExit(
+        Status.NAME_IN_USE,
+        f"Job {assignment.id} was granted to another agent that calls itself {robot}, a copy of "
+        "this one perhaps: give one of them another name and data folder. If there is none, this "
+        "agent has lost its journal, and can go on when that job's lease has ended.",
+    )

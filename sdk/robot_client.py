@@ -5,6 +5,7 @@ from pathlib import Path
 from sdk.contract.runner import (
     Heartbeat,
     HeartbeatAnswer,
+    JobAction,
     JobReport,
     LogAnswer,
     NextJob,
@@ -44,6 +45,22 @@ class RobotClient:
 
     async def beat(self, beat: Heartbeat) -> HeartbeatAnswer:
         return await self._transport.send("POST", "/api/runner/heartbeat", HeartbeatAnswer, beat)
+
+    async def order(
+        self, job_id: int, attempt: int, *, stop_requested: bool, wait: float
+    ) -> JobAction:
+        """What to do with a running attempt; answered at once when there is news of it."""
+        return await self._transport.send(
+            "GET",
+            f"/api/runner/jobs/{job_id}/order",
+            JobAction,
+            params={
+                "attempt": attempt,
+                "stop_requested": "true" if stop_requested else "false",
+                "wait_seconds": str(wait),
+            },
+            timeout_seconds=wait + CLAIM_MARGIN_SECONDS,
+        )
 
     async def append_log(self, job_id: int, attempt: int, offset: int, chunk: bytes) -> LogAnswer:
         """Send at most LOG_CHUNK_BYTES; `LogGap` if the server lacks what comes before."""

@@ -9,6 +9,7 @@ from orchestrator_server.assets.service import place, sql
 from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.sealing import Sealer, key_id_of
 from orchestrator_server.settings import service as settings
+from sdk.failpoints import failpoint
 
 BATCH = 100
 
@@ -53,6 +54,7 @@ async def _move_all(database: Database, sealer: Sealer, key_id: str) -> int:
         if last_id is None:
             return moved
         moved, after_id = moved + count, last_id
+        failpoint("rotation.after_batch")
 
 
 def _move_some(

@@ -57,7 +57,9 @@ class FaultProxy:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["FaultProxy"]:
-        runner = web.ServerRunner(web.Server(self._pass, access_log=None), shutdown_timeout=0)
+        runner = web.ServerRunner(
+            web.Server(self._pass, access_log=None, handler_cancellation=True), shutdown_timeout=0
+        )
         await runner.setup()
         # No limit: a black hole must not keep a place that others wait for.
         connector = aiohttp.TCPConnector(limit=0)

@@ -3,7 +3,14 @@
 from aiohttp import web
 
 from orchestrator_server.dashboard import service
-from orchestrator_server.http.keys import DATABASE, METRICS, SETTINGS, WAKEUPS, online_since
+from orchestrator_server.http.keys import (
+    DATABASE,
+    MAINTENANCE,
+    METRICS,
+    SETTINGS,
+    WAKEUPS,
+    online_since,
+)
 from orchestrator_server.http.routes import get
 from sdk.contract.dashboard import Overview
 
@@ -17,7 +24,11 @@ async def overview(request: web.Request) -> Overview:
 async def metrics(request: web.Request) -> web.Response:
     """Numbers for Prometheus. Give it an API token with the scope `dashboard:view`."""
     gauges = await request.app[DATABASE].read(service.gauges, online_since(request))
-    content = request.app[METRICS].render(gauges, waiting_robots=request.app[WAKEUPS].count)
+    content = request.app[METRICS].render(
+        gauges,
+        waiting_robots=request.app[WAKEUPS].count,
+        loop_late_seconds=request.app[MAINTENANCE].loop_late_seconds,
+    )
     return web.Response(
         body=content, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
     )

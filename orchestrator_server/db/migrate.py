@@ -31,11 +31,20 @@ class Migration(msgspec.Struct, frozen=True):
     checksum: str  # of the file, so it is the same on every database
 
 
+class _Table(msgspec.Struct, frozen=True):
+    name: str
+
+
 async def migrate(database: Database) -> None:
     ours = _ours()
     await database.write(_prepare, _RECORD.substitute(database.words), list(ours))
     for migration, text in ours.items():
         await database.write(_apply, migration, Template(text).substitute(database.words))
+
+
+def is_empty(tx: Transaction) -> bool:
+    """Whether nobody has made anything in this database yet."""
+    return not tx.all(sql.tables, _Table)
 
 
 def _prepare(tx: Transaction, record: str, ours: list[Migration]) -> None:

@@ -1,12 +1,21 @@
 """Opens the database that the configuration names."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
+
+import structlog
 
 from orchestrator_server.config import Config
+from orchestrator_server.db import sqlite_file
 from orchestrator_server.db.sqlite import SqliteDatabase
 from orchestrator_server.db.transaction import Database
+
+SAFE_SQLITE = (3, 51, 3)
+
+log = structlog.get_logger(__name__)
 
 
 class CannotOpen(Exception):
@@ -16,7 +25,7 @@ class CannotOpen(Exception):
 async def open_database(config: Config, clock: Callable[[], datetime]) -> Database:
     url = config.database_url
     if url is None:
-        return await _open_sqlite(str(config.sqlite_path), clock)
+        return await _open_sqlite(config.sqlite_path, clock)
     if not url.startswith(("postgresql://", "postgres://")):
         raise CannotOpen("The database URL begins with postgresql://; leave it out for SQLite.")
     try:  # only who uses PostgreSQL needs its driver, and waits for its import
@@ -34,8 +43,26 @@ async def open_database(config: Config, clock: Callable[[], datetime]) -> Databa
         ) from error
 
 
-async def _open_sqlite(path: str, clock: Callable[[], datetime]) -> Database:
+def warn_of_old_sqlite(database: Database) -> None:
+    """The server itself is careful (see db/sqlite.py); other programs might not be."""
+    if database.dialect == "sqlite" and sqlite3.sqlite_version_info < SAFE_SQLITE:
+        log.warning(
+            "this SQLite can damage a database that two programs write at the same moment; "
+            "use a Python with SQLite 3.51.3 or newer, and let no other program write to it",
+            version=sqlite3.sqlite_version,
+        )
+
+
+async def _open_sqlite(path: Path, clock: Callable[[], datetime]) -> Database:
     try:
-        return await SqliteDatabase.open(path, clock)
+        if damage := await asyncio.to_thread(sqlite_file.damage, path):
+            raise CannotOpen(
+                f"{path} is damaged, and was left as it is: {damage}. Restore it from a backup: "
+                "move the data folder away, then run `orchestrator restore FOLDER`."
+            )
+        return await SqliteDatabase.open(str(path), clock)
     except sqlite3.Error as error:
-        raise CannotOpen(f"{path} cannot be opened: {error}. Restore it from a backup.") from error
+        raise CannotOpen(
+            f"{path} cannot be opened: {error}. Look at its permissions, at the disk, and for "
+            "another program that holds it."
+        ) from error

@@ -22,6 +22,7 @@ from orchestrator_server.db.queries import Query
 from orchestrator_server.db.rows import encode
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import OrchestratorError, StorageFull, Unavailable
+from sdk.failpoints import failpoint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +34,12 @@ WORDS = {
     "json": "JSON",
 }
 CONNECTIONS = 10
-WAIT_FOR_CONNECTION_SECONDS = 5
+URGENT_CONNECTIONS = 2
+PATIENCE_SECONDS = 5.0  # until it is a unit's turn and it has a connection, both together
+MOMENT_SECONDS = 0.1
+# psycopg tries again after 1, 2, 4 … seconds, and nobody else may meanwhile: given up early,
+# the next one who asks begins at once again. Else an outage would last twice as long for us.
+RECONNECT_SECONDS = 5.0
 # Lost against another transaction. Done again, a unit sees what the other one has written,
 # and says in its own words that a name is taken.
 _LOST = (SerializationFailure, DeadlockDetected, UniqueViolation)
@@ -44,30 +50,32 @@ class PostgresDatabase:
     dialect = "postgres"
     words = WORDS
 
-    def __init__(self, pool: Pool, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Callable[[], datetime],
+        urgent: "PostgresDatabase | None" = None,
+    ) -> None:
         self._pool = pool
         self._clock = clock
-        # As many threads as connections: who waits, waits here, and never for a connection.
-        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="postgres")
+        self._urgent = urgent
+        # As many threads as connections, and as many turns: who waits, waits for a turn.
+        self._threads = ThreadPoolExecutor(pool.max_size, thread_name_prefix="postgres")
+        self._turns = asyncio.Semaphore(pool.max_size)
 
     @classmethod
     async def open(cls, url: str, clock: Callable[[], datetime]) -> "PostgresDatabase":
-        pool = Pool(
-            url,
-            min_size=1,
-            max_size=CONNECTIONS,
-            timeout=WAIT_FOR_CONNECTION_SECONDS,
-            check=Pool.check_connection,
-            configure=_configure,
-            kwargs={"row_factory": dict_row},
-            open=False,
-        )
+        urgent = cls(await _open_pool(url, URGENT_CONNECTIONS), clock)
         try:
-            await asyncio.to_thread(pool.open, wait=True, timeout=10)
+            return cls(await _open_pool(url, CONNECTIONS), clock, urgent)
         except BaseException:
-            await asyncio.to_thread(pool.close)
+            await urgent.close()
             raise
-        return cls(pool, clock)
+
+    @property
+    def urgent(self) -> "PostgresDatabase":
+        """A second one of these, small, with connections that nobody else can take."""
+        return self._urgent or self
 
     async def write(
         self, unit: Callable[Concatenate[Transaction, P], R], *args: P.args, **kwargs: P.kwargs
@@ -84,34 +92,48 @@ class PostgresDatabase:
             await asyncio.to_thread(self._threads.shutdown)
         finally:
             await asyncio.to_thread(self._pool.close)
+            if self._urgent is not None:
+                await self._urgent.close()
 
     async def _on_thread(self, read_only: bool, unit: Callable[[Transaction], Any]) -> Any:
         loop = asyncio.get_running_loop()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        await self._wait_for_turn()
         # The context takes the request's id along, for logs written on that thread.
         run = contextvars.copy_context().run
-        outcome = await loop.run_in_executor(
-            self._threads, run, attempt, self._persist, read_only, unit
+        work = loop.run_in_executor(
+            self._threads, run, attempt, self._persist, read_only, unit, deadline
         )
-        return outcome.unwrap()
+        work.add_done_callback(lambda _: self._turns.release())
+        # Shielded, so that the turn of a caller that is cancelled ends when its thread is free.
+        return (await asyncio.shield(work)).unwrap()
 
-    def _persist(self, read_only: bool, unit: Callable[[Transaction], Any]) -> Any:
+    async def _wait_for_turn(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise Unavailable("The database is busy with others; try again in a moment.") from error
+
+    def _persist(self, read_only: bool, unit: Callable[[Transaction], Any], deadline: float) -> Any:
         """Do it again if PostgreSQL, choosing between two transactions, gave up this one."""
         try:
             for pause in PAUSES_SECONDS:
                 try:
-                    return self._once(read_only, unit)
+                    return self._once(read_only, unit, deadline)
                 except _LOST:
                     time.sleep(random.uniform(0, pause))  # noqa: S311 -- jitter, not a secret
-            return self._once(read_only, unit)
+            return self._once(read_only, unit, deadline)
         except psycopg.Error as error:
             domain_error = _domain_error(error)
             if domain_error is None:
                 raise
             raise domain_error from error
 
-    def _once(self, read_only: bool, unit: Callable[[Transaction], Any]) -> Any:
+    def _once(self, read_only: bool, unit: Callable[[Transaction], Any], deadline: float) -> Any:
+        left = max(MOMENT_SECONDS, deadline - time.monotonic())
         # The first query begins the transaction; leaving commits, or rolls back on an exception.
-        with self._pool.connection() as connection:
+        with self._pool.connection(timeout=left) as connection:
             connection.read_only = read_only
             connection.isolation_level = IsolationLevel.REPEATABLE_READ if read_only else None
             return unit(Transaction(_Session(connection), self._clock()))
@@ -131,6 +153,26 @@ class _Session:
 
     def script(self, sql: str) -> None:
         self._connection.execute(sql, prepare=False)
+        failpoint("migration.after_statement")  # after all of them: they are sent in one go
+
+
+async def _open_pool(url: str, connections: int) -> Pool:
+    pool = Pool(
+        url,
+        min_size=1,
+        max_size=connections,
+        reconnect_timeout=RECONNECT_SECONDS,
+        check=Pool.check_connection,
+        configure=_configure,
+        kwargs={"row_factory": dict_row},
+        open=False,
+    )
+    try:
+        await asyncio.to_thread(pool.open, wait=True, timeout=10)
+    except BaseException:
+        await asyncio.to_thread(pool.close)
+        raise
+    return pool
 
 
 def _configure(connection: Connection[DictRow]) -> None:

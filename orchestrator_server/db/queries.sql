@@ -23,3 +23,10 @@ UPDATE key_check SET value = :value WHERE id = 1;
 
 -- name: ping
 SELECT 1 AS answer;
+
+-- name: tables [sqlite]
+SELECT name FROM sqlite_master WHERE type = 'table';
+
+-- name: tables [postgres]
+SELECT table_name AS name FROM information_schema.tables
+WHERE table_schema NOT IN ('pg_catalog', 'information_schema');

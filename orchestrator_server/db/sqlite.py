@@ -30,7 +30,10 @@ WORDS = {
 READERS = 3
 # Before 3.51.3 a checkpoint by one connection can race with a write by another; so the one
 # connection that writes is also the only one that checkpoints. https://sqlite.org/wal.html
-_BOTH = ("busy_timeout = 5000",)  # ours is the only writer, but a backup may look in
+_BOTH = (
+    "busy_timeout = 5000",  # ours is the only writer, but a backup may look in
+    "mmap_size = 0",  # whatever SQLite was built with: mapped, a race would be written back
+)
 _WRITER = (*_BOTH, "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 _READER = (*_BOTH, "query_only = ON", "wal_autocheckpoint = 0")
 
@@ -60,6 +63,10 @@ class SqliteDatabase:
             writer = await _connect(connections, path, _WRITER)
             readers = [await _connect(connections, path, _READER) for _ in range(READERS)]
             return cls(writer, readers, connections.pop_all(), clock)
+
+    @property
+    def urgent(self) -> "SqliteDatabase":
+        return self  # whoever waits is committed with the next batch
 
     async def write(
         self, unit: Callable[Concatenate[Transaction, P], R], *args: P.args, **kwargs: P.kwargs

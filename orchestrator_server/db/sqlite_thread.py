@@ -12,6 +12,7 @@ from orchestrator_server.db.outcome import Outcome, attempt
 from orchestrator_server.db.queries import Query
 from orchestrator_server.db.rows import encode
 from orchestrator_server.db.transaction import Transaction
+from sdk.failpoints import failpoint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,12 +41,10 @@ def commit_together(
     """Run all units in one SQLite transaction; one that fails undoes only itself.
 
     If the commit itself fails, every unit is run again in a transaction of its own, so
-    that only the culprit hears of it. A unit may therefore run twice.
+    that only the culprit hears of it. A unit may therefore run twice. Raises if it cannot
+    even begin, because another program holds the database.
     """
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error as error:  # nobody's fault, and asking again would only wait again
-        return [_failed(connection, error)] * len(units)
+    _begin(connection)
     try:
         outcomes = [_with_savepoint(connection, unit, clock) for unit in units]
         connection.execute("COMMIT")
@@ -53,7 +52,7 @@ def commit_together(
         connection.rollback()
         if len(units) == 1:
             return [_failed(connection, error)]
-        return [commit_together(connection, [unit], clock)[0] for unit in units]
+        return [_alone(connection, unit, clock) for unit in units]
     except BaseException:  # a bug of ours; no transaction may stay open behind it
         connection.rollback()
         raise
@@ -68,6 +67,18 @@ def look(connection: sqlite3.Connection, unit: Unit, clock: Clock) -> Outcome:
         return outcome if outcome.error is None else _failed(connection, outcome.error)
     finally:
         connection.rollback()
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        _failed(connection, error).unwrap()
+
+
+def _alone(connection: sqlite3.Connection, unit: Unit, clock: Clock) -> Outcome:
+    outcome = attempt(commit_together, connection, [unit], clock)
+    return outcome if outcome.error else cast(Outcome, outcome.result[0])
 
 
 def _with_savepoint(connection: sqlite3.Connection, unit: Unit, clock: Clock) -> Outcome:
@@ -107,6 +118,7 @@ class _Session:
             statement += line
             if sqlite3.complete_statement(statement):
                 self._connection.execute(statement)
+                failpoint("migration.after_statement")
                 statement = ""
         self._connection.execute(statement)  # what follows the last semicolon
 

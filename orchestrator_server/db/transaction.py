@@ -74,6 +74,10 @@ class Database(Protocol):
     dialect: str
     words: dict[str, str]  # how a migration's ${words} are spelled here
 
+    @property
+    def urgent(self) -> "Database":
+        """The same database by a way of its own, for what cannot wait behind everything else."""
+
     async def write(
         self, unit: Callable[Concatenate[Transaction, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:

@@ -15,6 +15,7 @@ _REFERENCE = {"SQLITE_CONSTRAINT_FOREIGNKEY", "SQLITE_CONSTRAINT_TRIGGER"}
 _UNAVAILABLE = {
     "SQLITE_BUSY": "Another program is holding the database; try again in a moment.",
     "SQLITE_LOCKED": "Another program is holding the database; try again in a moment.",
+    "SQLITE_CANTOPEN": "The files of the database cannot be opened; see the server's log.",
     "SQLITE_IOERR": "The database could not be read or written; see the server's log.",
     "SQLITE_CORRUPT": "The database is damaged; restore a backup.",
     "SQLITE_NOTADB": "The database is damaged; restore a backup.",

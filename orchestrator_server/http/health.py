@@ -17,6 +17,7 @@ from sdk.contract.server import About, Alive, Ready
 sql = queries.load("orchestrator_server.db")
 
 FREE_BYTES = 64 * 1024 * 1024
+LATE_SECONDS = 1.0
 
 
 async def about(request: web.Request) -> About:
@@ -46,6 +47,8 @@ async def ready(request: web.Request) -> web.Response:
         "watchdog": "ok" if app[MAINTENANCE].is_running else "not running",
     }
     good = all(state == "ok" for state in parts.values())
+    # Told and not counted: to send requests elsewhere would not make it less busy for long.
+    parts["loop"] = _loop(app[MAINTENANCE].loop_late_seconds)
     return reply(
         Ready(status="ok" if good else "unavailable", parts=parts), status=200 if good else 503
     )
@@ -71,6 +74,10 @@ def _ping(tx: Transaction) -> None:
 def _storage(folder: Path) -> str:
     free = shutil.disk_usage(folder).free
     return "ok" if free >= FREE_BYTES else f"only {free // 1024**2} MiB free"
+
+
+def _loop(late_seconds: float) -> str:
+    return "ok" if late_seconds <= LATE_SECONDS else f"{late_seconds:.1f} s late at the last tick"
 
 
 ROUTES = [

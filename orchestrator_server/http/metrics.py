@@ -47,6 +47,11 @@ class Metrics:
         self._waiting = Gauge(
             "runwright_waiting_robots", "Robots that wait here for a job.", registry=registry
         )
+        self._loop_late = Gauge(
+            "runwright_loop_late_seconds",
+            "How late the event loop came to the last tick of the watchdog.",
+            registry=registry,
+        )
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count one answer. `route` is the path in the table, None for what is in no table."""
@@ -54,7 +59,7 @@ class Metrics:
         self._requests.labels(known, route or OTHER, str(status)).inc()
         self._seconds.labels(route or OTHER).observe(seconds)
 
-    def render(self, gauges: Gauges, *, waiting_robots: int) -> bytes:
+    def render(self, gauges: Gauges, *, waiting_robots: int, loop_late_seconds: float) -> bytes:
         """Everything, in Prometheus' text format."""
         self._jobs.labels("pending").set(gauges.jobs_pending)
         self._jobs.labels("running").set(gauges.jobs_running)
@@ -63,4 +68,5 @@ class Metrics:
         self._items.labels("new").set(gauges.items_new)
         self._items.labels("in_progress").set(gauges.items_in_progress)
         self._waiting.set(waiting_robots)
+        self._loop_late.set(loop_late_seconds)
         return generate_latest(self._registry)

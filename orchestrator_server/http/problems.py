@@ -53,13 +53,21 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _from_aiohttp(request, error)
     except ConnectionError:
         raise  # the client is gone; there is nobody to answer
-    except Exception:
-        log.exception("request failed", method=request.method, path=request.path)
-        return _answer(request, Problem(title="Internal error", status=500))
+    except Exception as error:
+        return _unforeseen(request, error)
 
 
 def status_of(error: errors.OrchestratorError) -> HTTPStatus:
     return next(status for kind, status in STATUS.items() if isinstance(error, kind))
+
+
+def _unforeseen(request: web.Request, error: Exception) -> web.Response:
+    scarcity = errors.of_system(error)
+    if scarcity is not None:
+        log.warning("request refused", method=request.method, path=request.path, why=str(error))
+        return _refused(request, scarcity)
+    log.exception("request failed", method=request.method, path=request.path)
+    return _answer(request, Problem(title="Internal error", status=500))
 
 
 def _refused(request: web.Request, error: errors.OrchestratorError) -> web.Response:

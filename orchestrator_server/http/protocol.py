@@ -65,13 +65,24 @@ class Protocol(RequestHandler):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._take(data)
         if self._request_count > self._parsed:  # at least one request has all its headers
             self._parsed = self._request_count
             self._stop_timer()
             self._idle.remove(self)
         elif data and not self._request_in_progress and not self._messages:
             self._start_timer()  # the beginning of the next request
+
+    def _take(self, data: bytes) -> None:
+        """A server that stops takes the rest of a body it has begun to read. aiohttp would drop
+        it, and leave the sender waiting until the connection is cut."""
+        closing, forced = self._close, self._force_close
+        if self._request_in_progress:
+            self._close = self._force_close = False
+        try:
+            super().data_received(data)
+        finally:
+            self._close, self._force_close = self._close or closing, self._force_close or forced
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_timer()

@@ -3,6 +3,7 @@
 `(job, attempt)` is the fencing token: whatever an older attempt says never changes the job.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -31,6 +32,9 @@ from sdk.contract.runner import (
     RunningJob,
 )
 from sdk.contract.settings import JobSettings
+from sdk.failpoints import failpoint
+
+LOG_STAYS_OPEN = timedelta(hours=24)
 
 
 class _Count(msgspec.Struct, frozen=True):
@@ -55,6 +59,7 @@ def report(
     else:
         end(tx, job, JobStatus(wanted.status), **left)
         record(tx, robot, f"job.{wanted.status}", job.id, recorded.attempt, ending)
+    failpoint("result.before_commit")
     return ReportAnswer(status="ok")
 
 
@@ -82,12 +87,21 @@ def beat(
         if named.progress is not None:
             tx.run(sql.save_progress, **whose, progress=Json(named.progress))
         job = tx.maybe(sql.lock_state, lifecycle.State, id=named.id)
-        action = lifecycle.action_for(job, named.attempt, robot.id)
-        stop = action == "continue" and job is not None and job.stop_requested_at is not None
-        actions.append(
-            JobAction(id=named.id, attempt=named.attempt, action=action, stop_requested=stop)
-        )
+        actions.append(_action(robot, job, named.id, named.attempt))
     return actions
+
+
+def order(tx: Transaction, robot: RobotCaller, job_id: int, attempt: int) -> JobAction:
+    """What a robot should do with an attempt, as an answer to a beat says it; renews nothing."""
+    return _action(robot, tx.maybe(sql.state, lifecycle.State, id=job_id), job_id, attempt)
+
+
+def _action(
+    robot: RobotCaller, job: lifecycle.State | None, job_id: int, attempt: int
+) -> JobAction:
+    action = lifecycle.action_for(job, attempt, robot.id)
+    stop = action == "continue" and job is not None and job.stop_requested_at is not None
+    return JobAction(id=job_id, attempt=attempt, action=action, stop_requested=stop)
 
 
 def lose(tx: Transaction, limit: int) -> list[int]:
@@ -143,6 +157,17 @@ def writer_of(tx: Transaction, robot: RobotCaller, job_id: int, attempt: int | N
         raise NotFound(f"There is no attempt {attempt or 1} of job {job_id}.")
     _must_be_its_robot(robot, job_id, recorded)
     return recorded.attempt
+
+
+def late_writer_of(tx: Transaction, robot: RobotCaller, job_id: int, attempt: int) -> None:
+    """The same, and Conflict once an attempt ended so long ago that its log is closed."""
+    writer_of(tx, robot, job_id, attempt)
+    recorded = tx.one(sql.recorded, lifecycle.Recorded, missing="", job_id=job_id, attempt=attempt)
+    if recorded.finished_at and tx.now - recorded.finished_at > LOG_STAYS_OPEN:
+        raise Conflict(
+            f"Attempt {attempt} of job {job_id} ended more than 24 hours ago; its log is closed.",
+            kind="log-closed",
+        )
 
 
 def running(tx: Transaction, caller: JobCaller) -> RunningJob:

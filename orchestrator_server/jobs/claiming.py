@@ -14,6 +14,7 @@ from orchestrator_server.processes import service as processes
 from orchestrator_server.robots import service as robots
 from sdk.contract.runner import NextJob, NextJobAnswer
 from sdk.contract.settings import JobSettings
+from sdk.failpoints import failpoint
 
 TRIES = 3
 
@@ -73,6 +74,7 @@ def claim(
     )
     assignment = assignments.make(tx, claimed.id, settings, token, redelivered=False)
     record(tx, robot, "job.claimed", claimed.id, claimed.attempt)
+    failpoint("claim.before_commit")
     return NextJobAnswer(job=assignment)
 
 

@@ -59,6 +59,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     result: Any = None
     error_message: str | None = None
+    claim_key: str | None = None
+    finished_at: datetime | None = None
 
 
 class Verdict(NamedTuple):
@@ -73,6 +75,12 @@ def judge(job: State, recorded: Recorded, report: JobReport) -> Verdict:
     Raises Conflict with the kind that says why not (semantics: the table of
     `POST /api/runner/jobs/{id}/update`).
     """
+    if report.claim_key not in (None, recorded.claim_key):
+        raise Conflict(
+            f"Attempt {recorded.attempt} of job {job.id} was granted anew: the database of the "
+            "server is older than the attempt that is reported.",
+            kind="stale-attempt",
+        )
     if recorded.status in ("completed", "failed"):
         if _same(recorded, report):
             return Verdict(already=True)

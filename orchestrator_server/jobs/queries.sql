@@ -36,6 +36,10 @@ WHERE true
 ORDER BY j.id DESC
 LIMIT :limit;
 
+-- name: state
+SELECT id, status, attempt, max_attempts, robot_id, lease_until, stop_requested_at FROM jobs
+WHERE id = :id;
+
 -- name: lock_state
 SELECT id, status, attempt, max_attempts, robot_id, lease_until, stop_requested_at FROM jobs
 WHERE id = :id;
@@ -140,7 +144,8 @@ WHERE j.id = :id;
 
 -- name: recorded
 -- The attempt that is meant, or the latest.
-SELECT attempt, robot_id, status, reason, result, error_message FROM attempts
+SELECT attempt, robot_id, status, reason, result, error_message, claim_key, finished_at
+FROM attempts
 WHERE job_id = :job_id
   AND attempt = :attempt    --? attempt
 ORDER BY attempt DESC

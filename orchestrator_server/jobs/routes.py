@@ -6,7 +6,7 @@ from orchestrator_server.access.callers import Person
 from orchestrator_server.errors import NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import repeats
-from orchestrator_server.http.keys import DATABASE, LOGS, SETTINGS, WAKEUPS, online_since
+from orchestrator_server.http.keys import DATABASE, LOGS, ORDERS, SETTINGS, WAKEUPS, online_since
 from orchestrator_server.http.routes import get, post, put
 from orchestrator_server.jobs import editing, history, log_events, service
 from orchestrator_server.repeats.service import once
@@ -58,7 +58,9 @@ async def get_job(request: web.Request, job_id: int) -> Job:
 
 async def cancel_job(request: web.Request, person: Person, job_id: int) -> Job:
     """Cancel a waiting or running job for good; a finished one is answered unchanged."""
-    return await request.app[DATABASE].write(service.cancel, person.actor, job_id)
+    job = await request.app[DATABASE].write(service.cancel, person.actor, job_id)
+    request.app[ORDERS].wake_one(job_id)
+    return job
 
 
 async def update_job(
@@ -67,12 +69,15 @@ async def update_job(
     """Move a waiting job to another robot or priority, or fail or cancel one by hand."""
     job = await request.app[DATABASE].write(editing.update, person.actor, job_id, wanted, expected)
     request.app[WAKEUPS].wake_one(job.robot_id)
+    request.app[ORDERS].wake_one(job_id)
     return job
 
 
 async def stop_job(request: web.Request, person: Person, job_id: int) -> Job:
     """Ask the script of a running job to finish early (`job.should_stop`)."""
-    return await request.app[DATABASE].write(editing.ask_to_stop, person.actor, job_id)
+    job = await request.app[DATABASE].write(editing.ask_to_stop, person.actor, job_id)
+    request.app[ORDERS].wake_one(job_id)
+    return job
 
 
 async def retry_job(request: web.Request, person: Person, job_id: int) -> Job:

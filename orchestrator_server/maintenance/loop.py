@@ -1,19 +1,26 @@
 """Runs the doers of this folder, and tells waiting robots of jobs that nobody told them of."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
+from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.audit import chain
-from orchestrator_server.db.transaction import Database
+from orchestrator_server.audit import service as audit
+from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
 from orchestrator_server.keys import Keys
-from orchestrator_server.maintenance import expired_jobs, lost_items, lost_robots
+from orchestrator_server.maintenance import expired_jobs, lost_items, lost_robots, pulse
+from orchestrator_server.maintenance.high_water import HighWater
 from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.settings.current import CurrentSettings
+from sdk.contract.settings import JobSettings
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +43,8 @@ class Maintenance:
         settings: CurrentSettings,
         old_things: OldThings,
         keys: Keys,
+        high_water: HighWater,
+        clock: Callable[[], datetime],
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._database = database
@@ -43,6 +52,9 @@ class Maintenance:
         self._settings = settings
         self._old_things = old_things
         self._keys = keys
+        self._high_water = high_water
+        self._clock = clock
+        self.loop_late_seconds = 0.0  # how late the event loop came to the last tick
         self._tick_seconds = tick_seconds
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -53,9 +65,11 @@ class Maintenance:
     async def start(self) -> None:
         """Every running attempt gets a whole new lease first: while no server ran, no robot
         could be heard, and silence means nothing."""
+        await self._high_water.look_back()
+        begun = pulse.Moment.now(self._clock)
         await self._database.write(attempts.renew_all, self._settings.jobs)
         self._tasks = [
-            asyncio.create_task(self._watch(), name="watchdog"),
+            asyncio.create_task(self._watch(begun), name="watchdog"),
             asyncio.create_task(self._look(), name="look for waiting jobs"),
             asyncio.create_task(self._clean_up(), name="delete what is old"),
         ]
@@ -67,29 +81,47 @@ class Maintenance:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        last = loop.time()
+    async def _watch(self, last: pulse.Moment) -> None:
+        period = self._tick_seconds
         while True:
-            await asyncio.sleep(self._tick_seconds)
-            late_seconds = loop.time() - last - self._tick_seconds
-            last = loop.time()
+            asleep_since = time.monotonic()
+            await asyncio.sleep(period)
+            now = pulse.Moment.now(self._clock)
+            self.loop_late_seconds = now.steady_seconds - asleep_since - period
             try:
-                await self._tick(late_seconds)
-            except Unavailable as error:
+                await self._tick(
+                    pulse.late_seconds(last, now, period), pulse.jumped_seconds(last, now, period)
+                )
+            except Unavailable as error:  # nor could robots be heard: it counts as being late
                 log.warning("watchdog could not look", why=str(error))
+            else:
+                last = now
 
-    async def _tick(self, late_seconds: float) -> None:
+    async def _tick(self, late_seconds: float, jumped_seconds: float = 0.0) -> None:
+        happened = {}
         if late_seconds > 2 * self._tick_seconds:  # we were stopped, not the robots
-            log.warning("watchdog came late; all leases begin anew", seconds=round(late_seconds))
-            await self._database.write(attempts.renew_all, self._settings.jobs)
+            happened["server.paused"] = round(late_seconds)
+        if jumped_seconds:
+            happened["clock.jumped"] = round(jumped_seconds)
+        if happened:
+            log.warning("the server was paused or its clock was set; all leases begin anew",
+                        seconds=happened)  # fmt: skip
+            await self._database.write(_begin_anew, self._settings.jobs, happened)
             return
+        now = self._clock()
         for doer, what in _DOERS:
             touched = doer.BATCH
             while touched == doer.BATCH:
-                touched = await self._database.write(doer.run_once)
+                touched = await self._database.write(self._look_after, doer.run_once, now)
                 if touched:
                     log.warning(what, touched=touched)
+
+    def _look_after(
+        self, tx: Transaction, run_once: Callable[[Transaction], int], now: datetime
+    ) -> int:
+        """Unless the clock was set this very moment: then the next tick finds out."""
+        was_set = abs((tx.now - now).total_seconds()) > self._tick_seconds
+        return 0 if was_set else run_once(tx)
 
     async def _refresh_settings(self) -> None:
         try:
@@ -103,6 +135,12 @@ class Maintenance:
                 pass
         except Unavailable as error:
             log.warning("audit events could not be linked yet", why=str(error))
+
+    async def _note_high_water(self) -> None:
+        try:
+            await self._high_water.note()
+        except Unavailable as error:
+            log.warning("how far the database has come is not known", why=str(error))
 
     async def _clean_up(self) -> None:
         """A few old things at a time, so that nothing waits for it."""
@@ -118,6 +156,7 @@ class Maintenance:
             await asyncio.sleep(LOOK_SECONDS)
             await self._refresh_settings()
             await self._link_events()
+            await self._note_high_water()
             if self._wakeups.count:
                 try:
                     count = await self._database.read(attempts.waiting, self._wakeups.count)
@@ -125,3 +164,9 @@ class Maintenance:
                     log.warning("could not look for waiting jobs", why=str(error))
                 else:
                     self._wakeups.wake(count)
+
+
+def _begin_anew(tx: Transaction, settings: JobSettings, happened: dict[str, int]) -> None:
+    attempts.renew_all(tx, settings)
+    for action, seconds in happened.items():
+        audit.record(tx, SYSTEM, action, metadata={"seconds": seconds})

@@ -26,6 +26,7 @@ from sdk.contract.packages import (
     PackageQuery,
     PackageUpdate,
 )
+from sdk.failpoints import failpoint
 
 CHUNK_BYTES = 256 * 1024
 _FORM_BYTES = 64 * 1024  # what the form adds to the archive
@@ -51,6 +52,7 @@ async def upload_package(request: web.Request, person: Person) -> web.Response:
         if repeated is not None:
             await database.read(check, repeated)
         store.keep(incoming, upload.file_path)
+        failpoint("upload.after_rename")
         try:
             published = await database.write(
                 once, repeated, service.Published, service.publish, person.actor, upload

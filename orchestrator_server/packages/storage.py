@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from orchestrator_server.errors import NotFound, TooLarge
@@ -40,7 +40,8 @@ class Incoming:
         self._file.close()
 
     def discard(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # on a full disk, what is left in its buffer has no place
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
 

@@ -1,6 +1,7 @@
 """The robots' door: no rules and no SQL here, only calls to the services."""
 
 import asyncio
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -16,12 +17,19 @@ from orchestrator_server.http.keys import (
     DATABASE,
     KEYS,
     LOGS,
+    ORDERS,
     SETTINGS,
     THROTTLE,
     WAKEUPS,
     online_since,
 )
-from orchestrator_server.http.routes import job_get, job_put, public_post, robot_post
+from orchestrator_server.http.routes import (
+    job_get,
+    job_put,
+    public_post,
+    robot_get,
+    robot_post,
+)
 from orchestrator_server.jobs import attempts, claiming, outcomes
 from orchestrator_server.robots import service as robots
 from sdk.contract.runner import (
@@ -34,6 +42,7 @@ from sdk.contract.runner import (
     LogChunk,
     NextJob,
     NextJobAnswer,
+    OrderQuery,
     Outcome,
     OutcomeKeep,
     ReportAnswer,
@@ -42,6 +51,7 @@ from sdk.contract.runner import (
     RunningJob,
 )
 from sdk.contract.settings import JobSettings
+from sdk.failpoints import failpoint
 
 LOG_CHUNK_BYTES = 256 * 1024
 
@@ -68,6 +78,7 @@ async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -
         settings=AgentSettings(
             heartbeat_seconds=settings.heartbeat_seconds,
             cancel_grace_seconds=settings.cancel_grace_seconds,
+            log_limit_bytes=settings.log_limit_bytes,
         ),
     )
 
@@ -88,6 +99,24 @@ async def next_job(request: web.Request, robot: RobotCaller, wanted: NextJob) ->
             return answer
 
 
+async def order(
+    request: web.Request, robot: RobotCaller, job_id: int, wanted: OrderQuery
+) -> JobAction:
+    """Wait for word about a running attempt: answered at once when it is to stop or finish early.
+
+    A robot hears the same with its next beat; this is sooner, and renews no lease.
+    """
+    database, orders = request.app[DATABASE], request.app[ORDERS]
+    with orders.listening(job_id) as woken:  # before the look: what comes after it is heard
+        said = await database.read(attempts.order, robot, job_id, wanted.attempt)
+        is_news = said.action != "continue" or said.stop_requested > wanted.stop_requested
+        if is_news or not wanted.wait_seconds or orders.closed:
+            return said
+        with suppress(TimeoutError):
+            await asyncio.wait_for(woken, wanted.wait_seconds)
+    return await database.read(attempts.order, robot, job_id, wanted.attempt)
+
+
 async def update_job(
     request: web.Request, robot: RobotCaller, job_id: int, report: JobReport
 ) -> ReportAnswer:
@@ -97,18 +126,20 @@ async def update_job(
         attempt = await database.read(attempts.writer_of, robot, job_id, report.attempt)
         await request.app[LOGS].append(job_id, attempt, 0, report.logs.encode())
     try:
-        return await database.write(attempts.report, robot, job_id, report, settings)
+        answer = await database.write(attempts.report, robot, job_id, report, settings)
     except Conflict as refusal:
         if refusal.kind in ("stale-attempt", "job-canceled"):
             await database.write(attempts.keep_late, robot, job_id, report)
         raise
+    failpoint("result.after_commit")
+    return answer
 
 
 async def append_log(
     request: web.Request, robot: RobotCaller, job_id: int, wanted: LogChunk
 ) -> LogAnswer:
     """Append raw bytes to the log of an attempt, at a byte offset; what is there is ignored."""
-    await request.app[DATABASE].read(attempts.writer_of, robot, job_id, wanted.attempt)
+    await request.app[DATABASE].read(attempts.late_writer_of, robot, job_id, wanted.attempt)
     chunk = await bodies.read(request, LOG_CHUNK_BYTES)
     return await request.app[LOGS].append(job_id, wanted.attempt, wanted.offset, chunk)
 
@@ -137,7 +168,10 @@ async def _claim(request: web.Request, robot: RobotCaller, wanted: NextJob) -> N
     def token(job_id: int, attempt: int) -> str:
         return job_token(keys, job_id, attempt)
 
-    return await request.app[DATABASE].write(claiming.claim, robot, wanted, settings, token)
+    answer = await request.app[DATABASE].write(claiming.claim, robot, wanted, settings, token)
+    if answer.job is not None:
+        failpoint("claim.after_commit")
+    return answer
 
 
 def _beat(
@@ -156,6 +190,7 @@ ROUTES = [
     public_post("/api/runner/register-robot", register_robot),
     robot_post("/api/runner/heartbeat", heartbeat),
     robot_post("/api/runner/next-job", next_job),
+    robot_get("/api/runner/jobs/{job_id}/order", order),
     robot_post("/api/runner/jobs/{job_id}/update", update_job),
     robot_post(
         "/api/runner/jobs/{job_id}/logs",

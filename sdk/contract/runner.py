@@ -52,9 +52,16 @@ class JobAction(Resource, frozen=True, kw_only=True, omit_defaults=True):
     stop_requested: bool = False  # a person asks the script to finish early
 
 
+class OrderQuery(Query, frozen=True, kw_only=True):
+    attempt: Attempt
+    stop_requested: bool = False  # whether the robot knows of that already
+    wait_seconds: Annotated[float, Meta(ge=0, le=25)] = 0
+
+
 class AgentSettings(Resource, frozen=True, kw_only=True):
     heartbeat_seconds: int = 10
     cancel_grace_seconds: int = 10
+    log_limit_bytes: int = 16 * 1024 * 1024  # more than that of an attempt is not kept
 
 
 class HeartbeatAnswer(Resource, frozen=True, kw_only=True):
@@ -118,6 +125,7 @@ class JobReport(Request, frozen=True, kw_only=True):
     reason: Reason | None = None
     started: Literal["no", "yes", "unknown"] | None = None
     error_type: Literal["business", "application"] | None = None  # business: never tried again
+    claim_key: ClaimKey | None = None  # the one it was granted to, should its number be given anew
 
 
 class ReportAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):

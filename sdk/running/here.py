@@ -64,7 +64,7 @@ async def run(
     finally:
         ended.set()
         await showing
-    report = report_for(exit, order.reason, None)
+    report = report_for(exit, order, None)
     return as_told(report, folder)
 
 

@@ -8,8 +8,8 @@ import msgspec
 
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport
-from sdk.running.family import NOBODY, Swept
-from sdk.running.process import Ended, Exit
+from sdk.running.counts import NOBODY, Swept
+from sdk.running.process import Ended, Exit, StopOrder
 
 RESULT_BYTES = 1024 * 1024
 FAILURE_BYTES = 64 * 1024
@@ -18,6 +18,7 @@ SENTENCES = {
     Reason.CANCELED_BY_USER: "The job was canceled.",
     Reason.OPERATOR: "The agent was told to stop at once, so it stopped the job.",
     Reason.ROBOT_LOST: "The robot lost touch with the server, so it stopped the job.",
+    Reason.AGENT_RESTARTED: "The agent was restarted while it had this job.",
 }
 
 
@@ -25,18 +26,18 @@ class BadResult(Exception):
     """The script wrote a result that cannot be sent."""
 
 
-def report_for(exit: Exit, stopped_for: Reason | None, time_limit: float | None) -> JobReport:
+def report_for(exit: Exit, order: StopOrder, time_limit: float | None) -> JobReport:
     """The report without a result, which only a completed job has."""
     match exit.ended:
         case Ended.STOPPED:
-            reason = stopped_for or Reason.OPERATOR
-            return failed(reason, SENTENCES[reason] + _swept_sentence(exit.swept))
+            reason = order.reason or Reason.OPERATOR
+            return failed(reason, (order.why or SENTENCES[reason]) + swept_sentence(exit.swept))
         case Ended.TIMED_OUT:
             message = f"The script ran past its time limit of {time_limit or 0:g} seconds."
-            return failed(Reason.SCRIPT_TIMEOUT, message + _swept_sentence(exit.swept))
+            return failed(Reason.SCRIPT_TIMEOUT, message + swept_sentence(exit.swept))
         case Ended.BY_ITSELF if exit.code == 0:
             return JobReport(status="completed", started="yes")
-    return failed(Reason.SCRIPT_FAILED, _exit_sentence(exit.code) + _swept_sentence(exit.swept))
+    return failed(Reason.SCRIPT_FAILED, _exit_sentence(exit.code) + swept_sentence(exit.swept))
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -87,7 +88,7 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _swept_sentence(swept: Swept) -> str:
+def swept_sentence(swept: Swept) -> str:
     if swept == NOBODY:
         return ""
     are = "process was" if swept.killed == 1 else "processes were"
@@ -97,6 +98,11 @@ def _swept_sentence(swept: Swept) -> str:
 def _exit_sentence(code: int) -> str:
     if code >= 0:
         return f"The script exited with status {code}."
+    if code == -9:
+        return (
+            "The script was ended by SIGKILL, which nobody here sent; perhaps the machine ran "
+            "out of memory."
+        )
     try:
         return f"The script was ended by {signal.Signals(-code).name}."
     except ValueError:  # a real-time signal, or one this Python does not know

@@ -1,15 +1,15 @@
-"""Run one child process and all it spawns; end it politely, then firmly."""
+"""Run one script and all it spawns; end it politely, then firmly."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from sdk.contract.jobs import Reason
-from sdk.running import family
-from sdk.running.family import NOBODY, Swept
+from sdk.running.counts import NOBODY, Swept
+from sdk.running.family import Family
 
 
 class Ended(StrEnum):
@@ -32,15 +32,19 @@ class StopOrder:
         self.given = asyncio.Event()
         self.at_once = asyncio.Event()
         self.reason: Reason | None = None
+        self.why = ""  # a sentence, where the reason alone does not say enough
 
-    def stop(self, reason: Reason) -> None:
+    def stop(self, reason: Reason, why: str = "") -> None:
         if self.reason is None:
-            self.reason = reason
+            self.reason, self.why = reason, why
         self.given.set()
 
-    def kill(self, reason: Reason) -> None:
-        self.stop(reason)
+    def kill(self, reason: Reason, why: str = "") -> None:
+        self.stop(reason, why)
         self.at_once.set()
+
+
+Begun = Callable[[Family], Awaitable[None]]
 
 
 async def run(
@@ -53,31 +57,27 @@ async def run(
     time_limit: float | None,
     grace: float,
     mark: str,
+    begun: Begun | None = None,
 ) -> Exit:
     """Return when the child has ended and its family with it: whoever has `mark` in the
     environment, and whoever is in its process group. OSError if it cannot start."""
     # Output goes to a file, not a pipe: a grandchild that keeps a pipe open would keep
-    # us waiting, and a file outlives a crash of this agent.
-    with output.open("wb") as file:
-        child = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=cwd,
-            env=env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=file,
-            stderr=asyncio.subprocess.STDOUT,
-            **family.start_options(),
-        )
+    # us waiting, and a file outlives a crash of this agent. It is appended to, so that the
+    # file can be cut shorter meanwhile.
+    with output.open("ab") as file:
+        family = await Family.start(argv, cwd=cwd, env=env, output=file, mark=mark)
     try:
-        ended = await _wait(child, order, time_limit)
+        if begun is not None:
+            await begun(family)
+        ended = await _wait(family.child, order, time_limit)
         if ended is not Ended.BY_ITSELF and not order.at_once.is_set():
-            await family.ask_to_stop(child)
-            await _grace(child, order, grace)
+            family.ask_to_stop()
+            await _grace(family.child, order, grace)
     finally:
-        # Those that can be told first, so that they are counted; then who is in the group still.
-        swept = await asyncio.to_thread(family.sweep, mark)
-        await family.kill(child)
-    return Exit(await child.wait(), ended, swept)
+        swept = await family.end()
+    if said := family.why_not_started(output):
+        raise OSError(said)
+    return Exit(await family.child.wait(), ended, swept)
 
 
 async def _wait(

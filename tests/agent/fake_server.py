@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import zipfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -24,8 +24,9 @@ class FakeServer:
     def __init__(self):
         self.packages, self.waiting, self.owned = {}, [], None
         self.claims, self.beats, self.reports, self.registered = [], [], [], []
-        self.claim_keys, self.log = [], b""
+        self.claim_keys, self.log, self.log_requests = [], b"", []
         self.tokens, self.actions = set(), {}
+        self.orders, self.told = [], {}  # actions told by the long poll, by job
         self.failures = {}  # what, by path ending, to answer instead, in order
         self.after_claim = []  # "lose" drops the answer after the job is granted
         self.changed = asyncio.Condition()
@@ -103,8 +104,19 @@ class FakeServer:
             "settings": {"heartbeat_seconds": 1, "cancel_grace_seconds": 1},
         })  # fmt: skip
 
+    async def order(self, request):
+        job_id, attempt = int(request.match_info["id"]), int(request.query["attempt"])
+        self.orders.append(job_id)
+        async with self.changed:
+            with suppress(TimeoutError):
+                told = self.changed.wait_for(lambda: job_id in self.told)
+                await asyncio.wait_for(told, float(request.query["wait_seconds"]))
+        action = self.told.get(job_id, "continue")
+        return web.json_response({"id": job_id, "attempt": attempt, "action": action})
+
     async def logs(self, request):
         offset, chunk = int(request.query["offset"]), await request.read()
+        self.log_requests.append((offset, len(chunk)))
         if offset > len(self.log):
             return problem(416, "A gap.", next_offset=len(self.log))
         self.log = self.log[:offset] + chunk
@@ -129,8 +141,8 @@ class FakeServer:
                 status = answers.pop(0)
                 await self.note()
                 return problem(status, "As the test wants it.")
-        is_registering = request.path == "/api/runner/register-robot"
-        if not is_registering and request.headers.get("X-Robot-Token") not in self.tokens:
+        is_open = request.path in ("/api/runner/register-robot", "/api/health/live")
+        if not is_open and request.headers.get("X-Robot-Token") not in self.tokens:
             return problem(401, "The token is not known.")
         return await handler(request)
 
@@ -142,13 +154,19 @@ def problem(status, detail, **more):
     )
 
 
+async def live(request):
+    return web.json_response({})
+
+
 @asynccontextmanager
 async def serving():
     fake = FakeServer()
     app = web.Application(middlewares=[fake.door])
+    app.router.add_get("/api/health/live", live)
     app.router.add_post("/api/runner/register-robot", fake.register)
     app.router.add_post("/api/runner/next-job", fake.next_job)
     app.router.add_post("/api/runner/heartbeat", fake.heartbeat)
+    app.router.add_get("/api/runner/jobs/{id}/order", fake.order)
     app.router.add_post("/api/runner/jobs/{id}/logs", fake.logs)
     app.router.add_post("/api/runner/jobs/{id}/update", fake.update)
     app.router.add_get("/api/packages/{id}/download", fake.download)

@@ -15,6 +15,11 @@ SAMPLES = {
     "machine_key_file": "/etc/key",
     "robots": "3",
     "data": "/var/lib/agent",
+    "min_free_mib": "50",
+    "job_memory_mib": "512",
+    "job_processes": "64",
+    "job_output_mib": "100",
+    "deaf_after_seconds": "60",
 }
 
 
@@ -32,7 +37,7 @@ def test_every_field_has_a_sample_and_an_option():
 def test_every_field_can_be_said_in_three_places(tmp_path, field):
     file = tmp_path / "agent.toml"
     everywhere = {"url": SAMPLES["url"], field: SAMPLES[field]}
-    value = SAMPLES[field] if field == "robots" else f'"{SAMPLES[field]}"'
+    value = SAMPLES[field] if SAMPLES[field].isdecimal() else f'"{SAMPLES[field]}"'
     file.write_text(
         f"{field} = {value}\n" + ("" if field == "url" else f'url = "{SAMPLES["url"]}"')
     )

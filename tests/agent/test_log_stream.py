@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from robot_agent.log_stream import follow
+from robot_agent.log_stream import follow, send_rest
+from robot_agent.spool import Spool
 from sdk.contract.problem import Problem
 from sdk.contract.runner import LogAnswer
 from sdk.errors import Forbidden, LogGap
@@ -44,7 +45,7 @@ async def the_whole(output, receiver):
     ended = asyncio.Event()
     ended.set()
     async with asyncio.timeout(5):
-        return await follow(output, ended=ended, send=receiver.send)
+        return await follow(Spool(output), ended=ended, send=receiver.send)
 
 
 async def test_a_large_log_goes_in_pieces(output):
@@ -56,7 +57,7 @@ async def test_a_large_log_goes_in_pieces(output):
 
 async def test_output_is_sent_while_it_grows_and_the_last_byte_is_not_missed(output):
     receiver, ended = Receiver(), asyncio.Event()
-    following = asyncio.create_task(follow(output, ended=ended, send=receiver.send))
+    following = asyncio.create_task(follow(Spool(output), ended=ended, send=receiver.send))
     output.write_bytes(b"first ")
     async with asyncio.timeout(5):
         await receiver.came.wait()
@@ -101,3 +102,26 @@ async def test_the_limit_of_the_server_ends_the_log(output):
 
 async def test_a_job_that_never_started_has_no_log(output):
     assert await the_whole(output, Receiver()) == 0
+
+
+async def test_what_an_earlier_life_did_not_send_is_sent_from_where_the_servers_log_ends(output):
+    output.write_bytes(b"0123456789")
+    receiver = Receiver()
+    receiver.content = b"0123"
+    assert await send_rest(Spool(output), receiver.send) == 10
+    assert (receiver.content, receiver.calls) == (b"0123456789", 2)
+
+
+async def test_a_log_that_is_there_is_not_sent_again(output):
+    output.write_bytes(b"0123456789")
+    receiver = Receiver()
+    receiver.content = b"0123456789"
+    assert await send_rest(Spool(output), receiver.send) == 10
+    assert receiver.calls == 1
+
+
+async def test_a_log_the_server_has_closed_is_left(output):
+    output.write_bytes(b"0123456789")
+    receiver = Receiver(Forbidden(Problem(title="No", status=403)))
+    await send_rest(Spool(output), receiver.send)
+    assert receiver.calls == 1

@@ -3,48 +3,65 @@
 import pytest
 
 from sdk.contract.jobs import Reason
-from sdk.running.family import Swept
+from sdk.running.counts import Swept
 from sdk.running.outcome import RESULT_BYTES, as_told, report_for, stopped_before_start
-from sdk.running.process import Ended, Exit
+from sdk.running.process import Ended, Exit, StopOrder
+
+
+def ordered(reason, why=""):
+    order = StopOrder()
+    order.stop(reason, why)
+    return order
+
+
+KILLED_BY_NOBODY = (
+    "The script was ended by SIGKILL, which nobody here sent; perhaps the machine ran out of "
+    "memory."
+)
 
 
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
         (3, "The script exited with status 3."),
-        (-9, "The script was ended by SIGKILL."),
+        (-9, KILLED_BY_NOBODY),
         (-11, "The script was ended by SIGSEGV."),
         (-45, "The script was ended by signal 45."),
     ],
 )
 def test_an_exit_is_explained(code, sentence):
-    report = report_for(Exit(code, Ended.BY_ITSELF), None, None)
+    report = report_for(Exit(code, Ended.BY_ITSELF), StopOrder(), None)
     assert (report.status, report.reason) == ("failed", Reason.SCRIPT_FAILED)
     assert (report.error_message, report.started) == (sentence, "yes")
 
 
 def test_a_time_limit_is_named():
-    report = report_for(Exit(-15, Ended.TIMED_OUT), None, 90)
+    report = report_for(Exit(-15, Ended.TIMED_OUT), StopOrder(), 90)
     assert report.reason is Reason.SCRIPT_TIMEOUT
     assert report.error_message == "The script ran past its time limit of 90 seconds."
 
 
 @pytest.mark.parametrize("reason", [Reason.CANCELED_BY_USER, Reason.OPERATOR, Reason.ROBOT_LOST])
 def test_a_stopped_job_failed_even_if_its_script_says_otherwise(reason):
-    report = report_for(Exit(0, Ended.STOPPED), reason, None)
+    report = report_for(Exit(0, Ended.STOPPED), ordered(reason), None)
     assert (report.status, report.reason) == ("failed", reason)
     assert stopped_before_start(reason).started == "no"
 
 
+def test_an_order_may_say_more_than_its_reason():
+    order = ordered(Reason.OUT_OF_MEMORY, "The script used 9 bytes.")
+    assert report_for(Exit(-9, Ended.STOPPED), order, None).error_message == order.why
+
+
 def test_an_order_that_came_too_late_does_not_spoil_success():
-    report = report_for(Exit(0, Ended.BY_ITSELF), Reason.CANCELED_BY_USER, None)
+    report = report_for(Exit(0, Ended.BY_ITSELF), ordered(Reason.CANCELED_BY_USER), None)
     assert report.status == "completed"
 
 
 def completed_with(tmp_path, content):
     file = tmp_path / "result.json"
     file.write_bytes(content)
-    return as_told(report_for(Exit(0, Ended.BY_ITSELF), None, None), file.parent)
+    return as_told(report_for(Exit(0, Ended.BY_ITSELF), StopOrder(), None), file.parent)
 
 
 def test_a_result_is_taken_from_its_file(tmp_path):
@@ -52,7 +69,7 @@ def test_a_result_is_taken_from_its_file(tmp_path):
 
 
 def test_no_result_is_fine(tmp_path):
-    report = as_told(report_for(Exit(0, Ended.BY_ITSELF), None, None), tmp_path)
+    report = as_told(report_for(Exit(0, Ended.BY_ITSELF), StopOrder(), None), tmp_path)
     assert (report.status, report.result) == ("completed", None)
 
 
@@ -81,19 +98,19 @@ def test_a_result_that_is_not_strict_json_fails_the_job(tmp_path, content):
 )  # fmt: skip
 def test_why_a_function_failed_is_told_if_it_says_so(tmp_path, content, reason, message):
     (tmp_path / "failure.json").write_bytes(content)
-    report = as_told(report_for(Exit(1, Ended.BY_ITSELF), None, None), tmp_path)
+    report = as_told(report_for(Exit(1, Ended.BY_ITSELF), StopOrder(), None), tmp_path)
     assert (report.reason, report.error_message) == (reason, message)
 
 
 def test_whose_fault_it_was_is_told(tmp_path):
     content = b'{"reason": "script_failed", "message": "no", "error_type": "business"}'
     (tmp_path / "failure.json").write_bytes(content)
-    report = as_told(report_for(Exit(1, Ended.BY_ITSELF), None, None), tmp_path)
+    report = as_told(report_for(Exit(1, Ended.BY_ITSELF), StopOrder(), None), tmp_path)
     assert report.error_type == "business"
 
 
 def test_what_had_to_be_killed_is_in_the_record():
-    report = report_for(Exit(0, Ended.STOPPED, Swept(7)), Reason.CANCELED_BY_USER, None)
+    report = report_for(Exit(0, Ended.STOPPED, Swept(7)), ordered(Reason.CANCELED_BY_USER), None)
     assert report.error_message == "The job was canceled. 7 processes were killed, 0 left."
-    report = report_for(Exit(-9, Ended.BY_ITSELF, Swept(1, 2)), None, None)
+    report = report_for(Exit(-9, Ended.BY_ITSELF, Swept(1, 2)), StopOrder(), None)
     assert report.error_message.endswith("1 process was killed, 2 left.")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from sdk.contract.jobs import Reason
-from sdk.running import family
+from sdk.running import posix_family, proc
 from sdk.running.family import sweep
 from sdk.running.process import Ended, StopOrder, run
 from tests.agent.waiting import is_alive, until
@@ -107,9 +107,10 @@ async def test_a_grandchild_that_left_the_group_is_swept(tmp_path):
 
 
 def test_who_has_no_environment_yet_is_looked_at_again(monkeypatch):
-    looks = iter([(set(), {7}), ({7}, set()), (set(), {8}), (set(), {8})])
+    found = [(set(), {7}), ({7}, set()), (set(), {8}), (set(), {8}), (set(), {8})]
+    looks = iter([proc.Look(*look) for look in found])
     killed = []
-    monkeypatch.setattr(family, "_look", lambda mark: next(looks))
+    monkeypatch.setattr(posix_family, "_look", lambda mark: next(looks))
     monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
     assert sweep("RUNWRIGHT_RESULT=/x/") == (1, 0)  # and 8, which never had one, is let be
     assert (killed, list(looks)) == ([7], [])
@@ -137,3 +138,47 @@ async def test_a_program_that_does_not_exist_is_an_error(tmp_path):
     with pytest.raises(OSError):
         await run(["/no/such/program"], cwd=tmp_path, env={}, output=tmp_path / "log",
                   order=StopOrder(), time_limit=None, grace=1, mark="NOBODY=")  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [None, "not a program"])
+async def test_a_program_that_cannot_be_executed_is_an_error_with_its_path(tmp_path, content):
+    program = tmp_path / "program"
+    if content:
+        program.write_bytes(b"\x7fELF of another machine")
+        program.chmod(0o700)
+    with pytest.raises(OSError, match="program"):
+        await run([str(program)], cwd=tmp_path, env={}, output=tmp_path / "log",
+                  order=StopOrder(), time_limit=None, grace=1, mark="NOBODY=")  # fmt: skip
+
+
+async def test_a_script_that_stopped_itself_still_ends_at_its_time_limit(tmp_path):
+    source = """if 1:
+        import os, signal
+        signal.signal(signal.SIGTERM, lambda *_: (print("woken", flush=True), os._exit(4)))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    """
+    exit, output = await run_python(source, tmp_path, time_limit=0.5, grace=5)
+    assert (exit.code, exit.ended, output) == (4, Ended.TIMED_OUT, "woken\n")
+
+
+async def test_a_script_whose_grandchild_holds_its_output_ends_all_the_same(tmp_path):
+    source = "import subprocess; subprocess.Popen(['sleep', '60']); print('done')"
+    async with asyncio.timeout(5):
+        exit, output = await run_python(source, tmp_path)
+    assert (exit.code, output) == (0, "done\n")
+
+
+async def test_a_script_may_close_its_output(tmp_path):
+    exit, _ = await run_python("import os; os.close(1); os.close(2)", tmp_path)
+    assert exit.ended is Ended.BY_ITSELF
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_a_script_leaves_no_core_and_dies_first_if_memory_runs_out(tmp_path):
+    source = """if 1:
+        import resource, time
+        time.sleep(0.2)  # it is told a moment after its start
+        print(resource.getrlimit(resource.RLIMIT_CORE)[0], open("/proc/self/oom_score_adj").read())
+    """
+    _, output = await run_python(source, tmp_path)
+    assert output.split() == ["0", "500"]

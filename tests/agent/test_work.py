@@ -1,12 +1,15 @@
 """A robot gets jobs, runs each once at most, and tells how they ended."""
 
+import asyncio
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from robot_agent.limits import Limits
 from tests.agent.fake_server import serving
-from tests.agent.running_agent import an_agent
+from tests.agent.running_agent import an_agent, the_program
 from tests.agent.waiting import is_alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at processes")
@@ -63,13 +66,80 @@ async def test_a_lost_answer_to_a_claim_is_asked_for_with_the_same_key(
     assert server.log == b"once\n"
 
 
-async def test_a_job_of_an_earlier_life_is_never_started(server, tmp_path, monkeypatch):
+async def test_a_job_that_was_granted_to_a_copy_of_this_agent_is_left_to_it(server, tmp_path):
     server.give("print('again')")
-    server.owned = {**server.waiting.pop(), "claim_key": "of-another-life"}
+    server.owned = {**server.waiting.pop(), "claim_key": "of-the-other-one"}
+    async with the_program(server, tmp_path) as program:
+        async with asyncio.timeout(10):
+            _, errors = await program.communicate()
+    assert (program.returncode, b"another agent" in errors) == (75, True)
+    assert (server.log, server.reports) == (b"", [])
+
+
+async def test_one_key_is_asked_with_until_something_is_granted_to_it(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("robot_agent.work.WAIT_SECONDS", 0)
+    monkeypatch.setattr("robot_agent.work.ASK_SECONDS", 0.01)
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: len(server.claims) >= 3)
+        server.give("pass")
+        await the_report(server)
+        await server.until(lambda: len({claim["claim_key"] for claim in server.claims}) == 2)
+    keys = [claim["claim_key"] for claim in server.claims]
+    assert keys == sorted(keys, key=keys.index)  # one, then the other
+
+
+async def test_a_cancel_is_heard_at_once_by_the_open_question(server, tmp_path, monkeypatch):
+    job_id = server.give("import time; print('up', flush=True); time.sleep(60)")
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: server.log)
+        beats = len(server.beats)
+        server.told[job_id] = "stop"
+        await server.note()
+        report = await the_report(server)
+    assert report["reason"] == "canceled_by_user"
+    assert len(server.beats) <= beats + 2  # it did not take a beat to hear it
+
+
+@pytest.mark.parametrize(
+    ("limits", "source", "reason"),
+    [
+        (Limits(memory_bytes=50_000_000), "x = bytearray(80_000_000)", "out_of_memory"),
+        (Limits(processes=3), "import subprocess\nfor _ in range(5): "
+         "subprocess.Popen(['sleep', '60'])", "script_failed"),
+        (Limits(output_bytes=1000), "print('x' * 2000, flush=True)", "output_limit"),
+    ],
+)  # fmt: skip
+async def test_a_job_over_its_limits_is_ended(
+    server, tmp_path, monkeypatch, limits, source, reason
+):
+    monkeypatch.setattr("robot_agent.config.Config.limits", limits)
+    server.give(f"import time\n{source}\ntime.sleep(60)")
     async with an_agent(server, tmp_path, monkeypatch):
         report = await the_report(server)
-    assert (report["reason"], report["started"]) == ("agent_restarted", "unknown")
-    assert server.log == b""
+    assert (report["status"], report["reason"]) == ("failed", reason)
+    assert "allowed on this robot" in report["error_message"]
+
+
+async def test_no_job_is_taken_while_the_disk_is_low(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("robot_agent.work.TROUBLE_SECONDS", 0.05)
+    free = [10]
+    usage = lambda path: SimpleNamespace(free=free[0])  # noqa: E731
+    monkeypatch.setattr("robot_agent.reserve.shutil.disk_usage", usage)
+    server.give("pass")
+    async with an_agent(server, tmp_path, monkeypatch, min_free_bytes=1000):
+        await server.until(
+            lambda: any(
+                "takes_no_jobs" in (b["machine_info"] or {})
+                for b in server.beats
+                if "machine_info" in b
+            )
+        )
+        assert server.claims == []
+        free[0] = 2000
+        report = await the_report(server)
+    assert report["status"] == "completed"
 
 
 async def test_a_report_is_repeated_through_an_outage(server, tmp_path, monkeypatch):

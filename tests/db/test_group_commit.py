@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from orchestrator_server.db import sqlite_thread
-from orchestrator_server.db.group_commit import BATCH_UNITS
+from orchestrator_server.db.group_commit import BATCH_UNITS, GroupCommit
 from orchestrator_server.db.queries import Query
 from orchestrator_server.db.sqlite_thread import on_thread
 from orchestrator_server.errors import AlreadyExists, Conflict, OrchestratorError, Unavailable
@@ -136,6 +136,25 @@ async def test_a_database_held_by_another_program_is_unavailable_and_nothing_is_
     assert [type(answer) for answer in answers] == [Unavailable] * 3
     assert await ids(sqlite) == set()
     assert await sqlite.write(create) in await ids(sqlite)
+
+
+async def test_who_comes_while_another_program_holds_the_database_does_not_wait_twice():
+    begun, held, batches = asyncio.Event(), asyncio.Event(), []
+
+    async def commit(units):
+        batches.append(units)
+        begun.set()
+        await held.wait()
+        raise Unavailable("Another program is holding the database; try again in a moment.")
+
+    group = GroupCommit(commit)
+    callers = [asyncio.create_task(group.join(create))]
+    await begun.wait()
+    callers += [asyncio.create_task(group.join(create)) for _ in range(3)]
+    await asyncio.sleep(0)
+    held.set()
+    assert [type(outcome.error) for outcome in await asyncio.gather(*callers)] == [Unavailable] * 4
+    assert len(batches) == 1
 
 
 async def test_what_must_be_unique_is_known_by_the_name_of_its_index(sqlite):

@@ -183,7 +183,7 @@ async def test_health_is_public_and_says_what_is_well(api):
     ready = await api.get("/api/health/ready")
     assert ready == {
         "status": "ok",
-        "parts": {"database": "ok", "storage": "ok", "watchdog": "ok"},
+        "parts": {"database": "ok", "storage": "ok", "watchdog": "ok", "loop": "ok"},
     }
 
 

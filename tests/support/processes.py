@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +18,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def failing_at(failpoints):
+    """The environment of a process that meets these failpoints: "claim.before_commit=kill"."""
+    return {"RUNWRIGHT_TEST": "1", "RUNWRIGHT_FAILPOINTS": failpoints}
+
+
 class ServerProcess:
     """`orchestrator serve` on a port that stays the same over restarts."""
 
@@ -28,11 +34,11 @@ class ServerProcess:
             self._arguments += ["--database-url", database_url]
         self.process = None
 
-    async def start(self):
-        """Return when it is ready."""
+    async def start(self, **environment):
+        """Return when it is ready. `environment` is what it finds in its own, this time."""
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "orchestrator_server", "serve", *self._arguments),
-            env={**os.environ, "RUNWRIGHT_ADMIN_PASSWORD": ADMIN_PASSWORD},
+            env={**os.environ, "RUNWRIGHT_ADMIN_PASSWORD": ADMIN_PASSWORD, **environment},
         )
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while True:
@@ -47,6 +53,11 @@ class ServerProcess:
         self.process.kill()
         await self.process.wait()
 
+    async def killed_itself(self):
+        """Return when it has come to a failpoint that kills."""
+        async with asyncio.timeout(20):
+            assert await self.process.wait() == -signal.SIGKILL
+
     async def stop(self):
         """Ask it to stop; return its status."""
         self.process.terminate()
@@ -55,10 +66,10 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def a_server(data, database_url=None):
+async def a_server(data, database_url=None, **environment):
     server = ServerProcess(data, database_url)
     try:
-        await server.start()
+        await server.start(**environment)
         yield server
     finally:
         if server.process.returncode is None:

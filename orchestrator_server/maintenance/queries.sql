@@ -1,0 +1,9 @@
+-- name: newest_event [sqlite]
+-- Its number is remembered when it is deleted, and never given again.
+SELECT coalesce(max(seq), 0) AS id FROM sqlite_sequence WHERE name = 'audit_events';
+
+-- name: newest_event [postgres]
+SELECT coalesce(max(id), 0) AS id FROM audit_events;
+
+-- name: jobs_in
+SELECT id FROM jobs WHERE status = :status ORDER BY id LIMIT :limit;

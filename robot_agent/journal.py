@@ -1,0 +1,167 @@
+"""What the agent has begun, written down before it is done, so that a crash at any moment leaves
+the truth: a SQLite file beside the agent, one row for each robot that has a job or asks for one.
+
+    CLAIMING ──► STARTING ──► STARTED ──► EXITED ──► (no row: reported)
+    ask again    never start again        report
+    with the     what is left is killed   again
+    same key     and told
+
+What is asked for with a key that is not here was not begun here.
+"""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from robot_agent.exits import AgentExit, Status
+from robot_agent.reserve import Reserve
+from sdk.contract.runner import JobReport
+from sdk.failpoints import failpoint
+
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS identity (instance TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS begun (
+    robot     TEXT PRIMARY KEY,
+    claim_key TEXT NOT NULL,
+    state     TEXT NOT NULL,
+    robot_id  INTEGER,
+    job_id    INTEGER,
+    attempt   INTEGER,
+    report    BLOB
+) WITHOUT ROWID;
+"""
+
+
+class State(StrEnum):
+    CLAIMING = "claiming"  # a job may have been granted to this key
+    STARTING = "starting"  # the script may have started
+    STARTED = "started"  # the script has started
+    EXITED = "exited"  # the script has ended, and this is the report
+
+
+class Entry(msgspec.Struct, frozen=True):
+    robot: str
+    claim_key: str
+    state: State
+    robot_id: int = 0  # this and what follows: from STARTING on
+    job_id: int = 0
+    attempt: int = 0
+    report: JobReport | None = None
+
+
+class Unwritable(Exception):
+    """The journal cannot be written; nothing may be begun that it does not know of."""
+
+
+class Journal:
+    """Each method returns when the row is written; on a thread of its own, as it waits for disks.
+
+    CLAIMING, STARTING and EXITED wait until the row is on the disk. What a cut of power may take
+    of the others changes nothing: a script that is lost as STARTED is found as STARTING, and a
+    report that is sent again gets the answer it got.
+    """
+
+    def __init__(self, path: Path, reserve: Reserve) -> None:
+        self._reserve = reserve
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        try:
+            self._db = self._thread.submit(_open, path).result()
+            self.instance = self._thread.submit(self._identity).result()
+        except sqlite3.Error as error:
+            self._thread.shutdown()
+            raise AgentExit(
+                Status.CONFIG,
+                f"The journal {path} cannot be read ({error}). Its robots' jobs are told as lost "
+                "when their leases end; move it away to begin a new one.",
+            ) from error
+
+    def close(self) -> None:
+        self._thread.submit(self._db.close).result()
+        self._thread.shutdown()
+
+    def entries(self) -> list[Entry]:
+        """What an earlier life left, by robot."""
+        return self._thread.submit(self._entries).result()
+
+    async def claiming(self, robot: str, claim_key: str) -> None:
+        await self._put(Entry(robot, claim_key, State.CLAIMING), durable=True)
+
+    async def starting(self, entry: Entry) -> None:
+        await self._put(msgspec.structs.replace(entry, state=State.STARTING), durable=True)
+
+    async def started(self, entry: Entry) -> None:
+        await self._put(msgspec.structs.replace(entry, state=State.STARTED), durable=False)
+
+    async def exited(self, entry: Entry, report: JobReport) -> None:
+        ended = msgspec.structs.replace(entry, state=State.EXITED, report=report)
+        await self._put(ended, durable=True)
+
+    async def forget(self, robot: str) -> None:
+        """Its job is reported, or its key is used up."""
+        await self._on_thread(self._write, False, "DELETE FROM begun WHERE robot = ?", (robot,))
+
+    async def _put(self, entry: Entry, *, durable: bool) -> None:
+        report = entry.report and msgspec.json.encode(entry.report)
+        values = (*msgspec.structs.astuple(entry)[:-1], report)
+        await self._on_thread(
+            self._write,
+            durable,
+            "INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+
+    async def _on_thread(self, do: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, do, *args)
+
+    def _write(self, durable: bool, sql: str, values: tuple[object, ...]) -> None:
+        try:
+            self._write_once(durable, sql, values)
+        except (sqlite3.Error, OSError):
+            self._reserve.spend()  # the disk may be full: there is room for this
+            try:
+                self._write_once(durable, sql, values)
+            except (sqlite3.Error, OSError) as error:
+                raise Unwritable(f"The journal cannot be written: {error}.") from error
+
+    def _write_once(self, durable: bool, sql: str, values: tuple[object, ...]) -> None:
+        failpoint("journal.write")
+        # FULL flushes the log at each commit, NORMAL at the next one that is FULL.
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._db.execute(sql, values)
+
+    def _entries(self) -> list[Entry]:
+        rows = self._db.execute("SELECT * FROM begun ORDER BY robot").fetchall()
+        return [_entry(row) for row in rows]
+
+    def _identity(self) -> str:
+        """One id for each journal: by it the server tells a restarted agent from another one."""
+        row = self._db.execute("SELECT instance FROM identity").fetchone()
+        if row is not None:
+            return str(row[0])
+        instance = secrets.token_urlsafe(16)
+        self._db.execute("INSERT INTO identity VALUES (?)", (instance,))
+        return instance
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None)  # each statement is its own transaction
+    path.chmod(0o600)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.executescript(_SCHEMA)
+    return db
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    robot, key, state, robot_id, job_id, attempt, report = row
+    known = report and msgspec.json.decode(report, type=JobReport)
+    return Entry(robot, key, State(state), robot_id, job_id, attempt, known)

@@ -1,0 +1,93 @@
+"""The output of a script on its way to the server: a file that stays small whatever is printed.
+
+The server keeps so many bytes of an attempt and no more. What is printed beyond that is counted
+and cut off again, and the log says so at its end, so neither the disk nor memory fills.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+LOOK_SECONDS = 0.2
+BUSY_LOOK_SECONDS = 0.01  # while it prints faster than we look
+SLACK_BYTES = 1024 * 1024  # how far it may run over before it is cut
+MARKS_BYTES = 256  # room for what we say ourselves, within the server's limit
+
+
+class Spool:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._keep_bytes = 0
+        self.keep_at_most(16 * 1024 * 1024)
+        self._cut_bytes = 0  # what was printed and is gone
+        self._mark = b""  # says so, where the cut is
+
+    def keep_at_most(self, limit_bytes: int) -> None:
+        """What the server keeps of an attempt, which it tells before the script is started."""
+        self._keep_bytes = max(0, limit_bytes - MARKS_BYTES)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """What is there for the server from `offset` on, at most `size` bytes."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(offset)
+                return file.read(max(0, min(size, self._end() - offset)))
+        except FileNotFoundError:
+            return b""  # the job is not that far yet
+
+    def size(self) -> int:
+        """How many bytes there are for the server now."""
+        try:
+            return min(self._path.stat().st_size, self._end())
+        except FileNotFoundError:
+            return 0
+
+    def printed_bytes(self) -> int:
+        """How much the script has printed, kept or not."""
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return 0
+        return size - len(self._mark) + self._cut_bytes
+
+    async def keep_small(self) -> None:
+        """Look after it until canceled."""
+        while True:
+            was_cut = await asyncio.to_thread(self._cut, SLACK_BYTES)
+            await asyncio.sleep(BUSY_LOOK_SECONDS if was_cut else LOOK_SECONDS)
+
+    def close(self) -> None:
+        """The script has ended: cut what is too much, and say how much there was."""
+        self._cut(0)
+        if self._mark:
+            total = f"[{self.printed_bytes():,} bytes were printed]\n".encode()
+            with self._path.open("ab") as file:
+                file.write(total)
+            self._mark += total
+
+    def close_unwatched(self) -> None:
+        """The same of an earlier life of the agent, of which nobody knows how much it cut."""
+        self._cut(0)
+
+    def _end(self) -> int:
+        return self._keep_bytes + len(self._mark)
+
+    def _cut(self, slack_bytes: int) -> bool:
+        # Not opened for appending: the mark goes where the cut is, whoever writes meanwhile.
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            return False
+        try:
+            too_much = os.fstat(descriptor).st_size - self._end()
+            if too_much <= slack_bytes:
+                return False
+            if not self._mark:
+                self._mark = f"\n[output beyond {self._keep_bytes:,} bytes is not kept]\n".encode()
+                os.lseek(descriptor, self._keep_bytes, os.SEEK_SET)
+                os.write(descriptor, self._mark)
+            os.ftruncate(descriptor, self._end())
+            self._cut_bytes += too_much
+            return True
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,29 @@
+"""What the jobs of one robot have in common."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from robot_agent.heartbeat import Heart
+from robot_agent.journal import Journal
+from robot_agent.limits import Limits
+from robot_agent.link import Link
+from robot_agent.reserve import Reserve
+
+
+@dataclass(frozen=True)
+class Workplace:
+    link: Link
+    heart: Heart
+    url: str
+    jobs: Path  # of all robots
+    packages: Path  # shared by all robots of the agent
+    journal: Journal
+    reserve: Reserve
+    limits: Limits
+    hurry: asyncio.Event  # set when the agent must end soon
+
+    @property
+    def own_jobs(self) -> Path:
+        """Of this robot alone."""
+        return self.jobs / str(self.link.robot_id)

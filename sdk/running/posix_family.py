@@ -1,0 +1,192 @@
+"""A script and all it spawns on POSIX: a session, a mark in the environment, signals.
+
+On Linux the kernel kills the script when its agent dies, and who left the script's session and
+even its environment is found as an orphan that the agent adopted. Elsewhere the session is all.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from sdk.running import proc
+from sdk.running.counts import Swept, Use
+
+assert sys.platform != "win32"  # noqa: S101 -- for mypy, which then skips this file there
+
+SWEEPS = 10  # a fork bomb may outrun any number; each sweep is a walk over all processes
+DYING_SECONDS = 0.01  # what was killed is seen a little longer
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+KILLED_BEFORE_US = 500  # proc(5), oom_score_adj: if memory runs out, the script, not its agent
+NOT_EXECUTED = (126, 127)  # what setpriv exits with, after a line of its own
+
+_running: set[int] = set()  # the scripts of this process
+_adopts = False
+_zombies: set[int] = set()
+
+
+def adopt_orphans() -> None:
+    """From now on whoever loses its parent below this process becomes its child.
+
+    For a program that starts scripts and nothing else: at the end of a script, orphans die.
+    """
+    global _adopts
+    if sys.platform == "linux":
+        import ctypes  # only agents need it, and it takes its time to load
+
+        _adopts = ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+class Family:
+    """A running script, and whoever it has started."""
+
+    def __init__(self, child: asyncio.subprocess.Process, mark: str) -> None:
+        self.child = child
+        self._mark = mark
+
+    @classmethod
+    async def start(
+        cls,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        output: BinaryIO,
+        mark: str,
+    ) -> "Family":
+        """OSError if it cannot start. To be called on the main thread: when the thread that
+        started a script ends, so does the script."""
+        _must_be_a_program(argv[0])
+        child = await asyncio.create_subprocess_exec(
+            *_launched(argv),
+            cwd=cwd,
+            env=env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        _running.add(child.pid)
+        _restrain(child.pid)
+        return cls(child, mark)
+
+    def ask_to_stop(self) -> None:
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # who sleeps does not hear
+
+    async def end(self) -> Swept:
+        """Kill whoever is left; when this returns, nobody is, or the count says how many."""
+        # Those that can be told first, so that they are counted; then who is in the group still.
+        swept = await asyncio.to_thread(sweep, self._mark)
+        self._signal(signal.SIGKILL)
+        await self.child.wait()
+        _running.discard(self.child.pid)
+        return swept
+
+    def use(self) -> Use:
+        """What the family uses now; blocks for a walk over all processes."""
+        pids = _look(self._mark.encode()).marked
+        return Use(sum(proc.memory_bytes(pid) for pid in pids), len(pids))
+
+    def why_not_started(self, output: Path) -> str:
+        """What the launcher said, if the script's program could not be executed."""
+        if self.child.returncode not in NOT_EXECUTED or not _launcher():
+            return ""
+        with output.open("rb") as file:
+            said = file.readline(1000).decode(errors="replace")
+        return said.removeprefix("setpriv: ").strip() if said.startswith("setpriv: ") else ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):  # nobody is left in the group
+            os.killpg(self.child.pid, number)
+
+
+def sweep(mark: str) -> Swept:
+    """Kill whoever was born with `mark` in its environment, and orphans, until two looks in turn
+    find nobody.
+
+    A descendant that left the process group still has the mark. Without /proc nothing is found.
+    Blocks, so call it in a thread.
+    """
+    killed: set[int] = set()
+    unclear: set[int] = set()
+    quiet = 0
+    for _ in range(SWEEPS):
+        known, look = unclear, _look(mark.encode())
+        unclear = look.unclear
+        quiet = quiet + 1 if not look.marked and unclear <= known else 0
+        if quiet == 2:
+            _bury()
+            return Swept(len(killed))
+        for pid in look.marked:
+            with suppress(ProcessLookupError, PermissionError):  # gone, or grown out of reach
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+        if look.marked or unclear:
+            time.sleep(DYING_SECONDS)
+    return Swept(len(killed), len(_look(mark.encode()).marked))
+
+
+def _look(mark: bytes) -> proc.Look:
+    look = proc.look(mark)
+    if _adopts and len(_running) <= 1:  # else an orphan may be of a script that goes on
+        look.marked.update(proc.children_of(os.getpid()) - _running)
+    return look
+
+
+def _bury() -> None:
+    """Take leave of orphans that have ended. Only of those that were dead at the sweep before:
+    a child that somebody here waits for is not dead that long."""
+    global _zombies
+    if not _adopts:
+        return
+    dead = proc.zombies_of(os.getpid()) - _running
+    for pid in dead & _zombies:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    _zombies = dead
+
+
+def _launched(argv: Sequence[str]) -> list[str]:
+    launcher = _launcher()
+    return [launcher, "--pdeathsig", "KILL", "--", *argv] if launcher else list(argv)
+
+
+def _launcher() -> str | None:
+    """setpriv of util-linux asks the kernel to kill the script when we die. Without it a script
+    that outlives its agent is killed when the agent is back."""
+    return shutil.which("setpriv") if sys.platform == "linux" else None
+
+
+def _must_be_a_program(path: str) -> None:
+    # With a launcher between, the system would tell the launcher and not us; and the launcher
+    # would try to read what is for another kind of machine as a shell script.
+    found = shutil.which(path)
+    if found is None:
+        raise FileNotFoundError(f"{path} is not there, or is not a program")
+    kind = _kind_of_machine(Path(found))
+    if kind and kind != _kind_of_machine(Path(sys.executable)):
+        raise OSError(f"{path} is a program for another kind of machine")
+
+
+def _kind_of_machine(program: Path) -> bytes:
+    """Word size, byte order and processor of an ELF file (elf(5)); of another file, nothing."""
+    with program.open("rb") as file:
+        header = file.read(20)
+    return header[4:6] + header[18:20] if header.startswith(b"\x7fELF") else b""
+
+
+def _restrain(pid: int) -> None:
+    if sys.platform != "linux":
+        return
+    import resource
+
+    with suppress(ProcessLookupError, PermissionError):  # ended already; not ours to restrain
+        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))  # a core holds secrets
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(KILLED_BEFORE_US), encoding="ascii")

@@ -1,0 +1,78 @@
+"""What /proc tells of processes (proc(5)); where there is none, nothing."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_PROC = Path("/proc")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+class Look(NamedTuple):
+    """Who has a mark in the environment, and of whom it cannot be told yet."""
+
+    marked: set[int]
+    unclear: set[int]
+
+
+def look(mark: bytes) -> Look:
+    """Whoever is about to become another program has no environment for a moment; who has none
+    at the next look either was given none. A zombie has none, and no program, so those that were
+    killed already do not count again."""
+    marked, unclear = set(), set()
+    for pid in _pids():
+        try:
+            environment = (_PROC / str(pid) / "environ").read_bytes()
+            if not environment and (_PROC / str(pid) / "exe").readlink():
+                unclear.add(pid)
+        except OSError:  # ended meanwhile, somebody else's, or the kernel's own
+            continue
+        if any(entry.startswith(mark) for entry in environment.split(b"\0")):
+            marked.add(pid)
+    return Look(marked - {os.getpid()}, unclear)
+
+
+def children_of(parent: int) -> set[int]:
+    """The children that live."""
+    return {pid for pid, state in _children_of(parent) if state != "Z"}
+
+
+def zombies_of(parent: int) -> set[int]:
+    return {pid for pid, state in _children_of(parent) if state == "Z"}
+
+
+def living() -> set[int]:
+    """All processes of the machine but those that have ended and wait to be buried."""
+    return {pid for pid in _pids() if _stat(pid)[0] != "Z"}
+
+
+def memory_bytes(pid: int) -> int:
+    """What it holds in memory now; shared pages count for everybody who has them."""
+    try:
+        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+def _children_of(wanted: int) -> Iterator[tuple[int, str]]:
+    for pid in _pids():
+        state, parent = _stat(pid)
+        if parent == wanted:
+            yield pid, state
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    """Its state and its parent."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:  # ended meanwhile
+        return "Z", 0
+    state, parent = stat[stat.rindex(b")") + 2 :].split()[:2]  # the name may hold anything
+    return state.decode(), int(parent)
+
+
+def _pids() -> list[int]:
+    if not _PROC.is_dir():
+        return []
+    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
