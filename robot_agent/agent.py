@@ -81,7 +81,7 @@ class Agent:
                 heart.running.order.stop(Reason.OPERATOR)
 
     async def _stop_when_drained(self) -> None:
-        while not await asyncio.to_thread(self._data.drain.exists):
+        while not await asyncio.to_thread(self._data.drain.exists):  # noqa: ASYNC110 -- no event
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
         if not self._stopping.is_set():
             self.stop()

@@ -22,10 +22,13 @@ class JobRules(RobotRules):
 
     @rule(how=some.often("retry", cancel=2, stop=2, change=2), pick=some.PICK, changes=some.CHANGES)
     def a_person_decides(self, how, pick, changes):
-        job_id = pick_of([99, *self.model.jobs], pick)
+        running = [job.id for job in self.model.jobs.values() if job.status == "running"]
+        job_id = pick_of([99, *self.model.jobs], pick // 2)
+        if pick % 2 and running:
+            job_id = pick_of(running, pick // 2)
         self.do(how, job_id, *([changes] if how == "change" else []))
 
-    @rule(what=some.often("robot", process=1), which=some.FEW, rests=st.booleans())
+    @rule(what=some.often("robot", process=1), which=some.FEW, rests=some.SELDOM)
     def a_person_lets_something_rest(self, what, which, rests):
         if what == "robot":
             self.do("pause" if rests else "resume", which)

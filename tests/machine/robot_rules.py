@@ -14,18 +14,18 @@ class RobotRules(Machine):
 
     @rule(
         robot=some.ROBOT,
-        key=some.often("none", "anybody's", new=5, again=3),
+        key=some.often("none", new=2, again=3, anybodys=3),
         pick=some.PICK,
         instance=some.INSTANCE,
     )
     def a_robot_asks(self, robot, key, pick, instance):
-        before, anybodys = pick_of(self.keys, pick) or (robot, None)
+        before, known = pick_of(self.keys, pick) or (robot, None)
         if key == "again":
-            self.do("claim", before, anybodys, instance)
+            self.do("claim", before, known, instance)
         elif key == "new":
             self.do("claim", robot, self.new_key(robot), instance)
         else:
-            self.do("claim", robot, None if key == "none" else anybodys, instance)
+            self.do("claim", robot, None if key == "none" else known, instance)
 
     @rule(work=some.WORK)
     def a_robot_works(self, work):
@@ -56,9 +56,10 @@ class RobotRules(Machine):
         if pick % 2:
             self.do("claim", robot, self.new_key(robot), "one")
 
-    @rule(how=some.often(again=2, otherwise=2, of_any_attempt=3), pick=some.PICK, said=some.REPORT)
+    @rule(how=some.LATE, pick=some.PICK, said=some.REPORT)
     def a_report_comes_late(self, how, pick, said):
-        """The same again, another one of the same attempt, or one of any attempt there was."""
+        """The same again, or with another result, or another report of the same attempt, or one
+        of any attempt there was."""
         attempt = pick_of(self.overtaken(), pick // 2)
         if pick % 2 or attempt is None:
             attempt = pick_of(list(self.model.attempts.values()), pick)
@@ -69,7 +70,8 @@ class RobotRules(Machine):
             self.do("report", *before)
         elif before is not None:
             robot, job_id, first = before
-            self.do("report", robot, job_id, said | {"attempt": first.get("attempt") or 1})
+            other = first | {"result": "another"} if how == "with_another_result" else said
+            self.do("report", robot, job_id, other | {"attempt": first.get("attempt") or 1})
 
     @rule(robot=some.ROBOT, pick=some.PICK, attempt=some.FEW, said=some.REPORT, lies=some.PICK)
     def a_robot_speaks_of_what_may_not_be_its_own(self, robot, pick, attempt, said, lies):

@@ -22,6 +22,7 @@ QUEUE = st.sampled_from([1, 1, 2])
 PICK = st.integers(0, 11)  # one of what there is, the newest for 0
 PICKS = st.lists(PICK, min_size=1, max_size=3, unique=True)
 FEW = st.integers(1, 3)
+SELDOM = st.sampled_from([False, False, True])
 SECONDS = st.sampled_from([1, 5, 10, 20, 30, 59, 60, 300])
 INSTANCE = often(None, one=4, two=1)
 FRACTION = st.sampled_from([None, 0.5, 1.0])
@@ -62,12 +63,15 @@ RESULT = st.sampled_from([None, 1, "two", {"n": [3]}])
 ERROR_TYPE = st.sampled_from([None, None, "application", "business"])
 
 
+REASONS = [None, None, "agent_restarted", "script_failed", *(reason.value for reason in Reason)]
+
+
 @st.composite
 def _failures(draw):
     """Each with a text of its own: the server tells two reports apart by that, and by their
     reason, but not by `started` or `error_type`."""
     said = {
-        "reason": draw(st.sampled_from([None, *(reason.value for reason in Reason)])),
+        "reason": draw(st.sampled_from(REASONS)),
         "started": draw(st.sampled_from([None, "no", "yes", "unknown"])),
         "error_type": draw(ERROR_TYPE),
     }
@@ -78,3 +82,4 @@ _COMPLETED = st.fixed_dictionaries({"status": st.just("completed"), "result": RE
 _FAILED = _failures()
 REPORT = st.one_of(_COMPLETED, _FAILED, _FAILED)
 WORK = st.tuples(ROBOT, REPORT)
+LATE = often("otherwise", again=2, with_another_result=2, of_any_attempt=3)
