@@ -28,7 +28,7 @@ class ItemRules(JobRules):
     @rule(
         robot=some.ROBOT,
         queue_id=some.QUEUE,
-        key=some.often("none", new=3, again=2),
+        key=some.often("none", new=3, again=3),
         by_itself=st.booleans(),
         pick=some.PICK,
     )
@@ -44,8 +44,10 @@ class ItemRules(JobRules):
 
     @rule(pick=some.PICK, how=HOW, result=some.RESULT, error_type=some.ERROR_TYPE)
     def a_holder_speaks_of_its_item(self, pick, how, result, error_type):
-        """Of any attempt that its robot has had."""
-        attempt = pick_of(list(self.model.item_attempts.values()), pick)
+        """Of what it holds, or of any attempt that its robot has had."""
+        attempts = list(self.model.item_attempts.values())
+        held = [attempt for attempt in attempts if attempt.status == "in_progress"]
+        attempt = pick_of(attempts if pick % 3 == 0 else held or attempts, pick // 3)
         if attempt is not None:
             worker = self.worker(attempt.robot_id, by_itself=pick % 2)
             said = _said(how, attempt.attempt, result, error_type)

@@ -22,10 +22,14 @@ class JobRules(RobotRules):
 
     @rule(how=some.often("retry", cancel=2, stop=2, change=2), pick=some.PICK, changes=some.CHANGES)
     def a_person_decides(self, how, pick, changes):
-        running = [job.id for job in self.model.jobs.values() if job.status == "running"]
-        job_id = pick_of([99, *self.model.jobs], pick // 2)
-        if pick % 2 and running:
-            job_id = pick_of(running, pick // 2)
+        """Of any job; or half the time of one that fits what is decided."""
+        fitting = [
+            job.id
+            for job in self.model.jobs.values()
+            if (job.finished_at is not None if how == "retry" else job.status == "running")
+        ]
+        is_any = pick % 2 or not fitting
+        job_id = pick_of([99, *self.model.jobs] if is_any else fitting, pick // 2)
         self.do(how, job_id, *([changes] if how == "change" else []))
 
     @rule(what=some.often("robot", process=1), which=some.FEW, rests=some.SELDOM)

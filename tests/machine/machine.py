@@ -6,12 +6,10 @@ what is at that place; there are few rules, since hypothesis leaves out some in 
 """
 
 import asyncio
-import os
 from contextlib import ExitStack
 from copy import deepcopy
 from datetime import timedelta
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from hypothesis.strategies._internal.featureflags import FeatureFlags
@@ -19,26 +17,7 @@ from hypothesis.strategies._internal.featureflags import FeatureFlags
 from tests.machine import tables
 from tests.machine.reference import Reference
 
-# Given: that many examples, others each time; else a few, the same each time.
-EXAMPLES = os.environ.get("RUNWRIGHT_MACHINE_EXAMPLES")
-# Of a deliberate bug it is enough to know that it was caught: it need not be made smaller.
-ONLY_FIND = "RUNWRIGHT_MACHINE_ONLY_FIND" in os.environ
 MOMENT = timedelta(microseconds=1)  # the shortest time that is stored
-
-
-def often(examples):
-    """The settings of a run; `examples` is how often in `make test`."""
-    find = (Phase.explicit, Phase.generate)
-    return settings(
-        max_examples=int(EXAMPLES or examples),
-        stateful_step_count=50,
-        deadline=None,
-        derandomize=not EXAMPLES,
-        database=None,
-        phases=find if ONLY_FIND else (*find, Phase.shrink),
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 class Machine(RuleBasedStateMachine):
