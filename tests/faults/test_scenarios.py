@@ -28,7 +28,7 @@ def url(request):
     databases.drop(name)
 
 
-@pytest.mark.parametrize(("url", "one"), _each(), indirect=["url"])
+@pytest.mark.parametrize(("url", "one"), list(_each()), indirect=["url"])
 async def test_nothing_is_lost_when(url, one, tmp_path):
     async with Site.open(tmp_path, url) as site:
         assert await disturb(site, one) == []

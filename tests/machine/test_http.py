@@ -5,7 +5,6 @@ import pytest
 from tests.machine.http_port import HttpPort
 from tests.machine.play import play
 
-
 pytestmark = pytest.mark.slow  # `make faults` runs them
 
 

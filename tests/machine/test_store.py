@@ -5,7 +5,6 @@ import pytest
 from tests.machine.play import play
 from tests.machine.store_port import StorePort
 
-
 pytestmark = pytest.mark.slow  # `make faults` runs them
 
 
