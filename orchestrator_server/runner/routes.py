@@ -70,7 +70,7 @@ async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -
     """Say "I am here": renews the leases of the jobs named, and answers what to do with each."""
     _must_mean_itself(robot, beat.robot_id)
     settings = request.app[SETTINGS].jobs
-    actions = await request.app[DATABASE].write(_beat, robot, beat, settings)
+    actions = await request.app[DATABASE].urgent.write(_beat, robot, beat, settings)
     return HeartbeatAnswer(
         jobs=actions,
         lease_seconds=settings.lease_seconds,
