@@ -5,8 +5,10 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
+from tests.machine import facts
 from tests.machine import strategies as some
 from tests.machine.machine import MOMENT, pick_of
+from tests.machine.reference_people import FINAL
 from tests.machine.robot_rules import RobotRules
 
 
@@ -23,11 +25,8 @@ class JobRules(RobotRules):
     @rule(how=some.often("retry", cancel=2, stop=2, change=2), pick=some.PICK, changes=some.CHANGES)
     def a_person_decides(self, how, pick, changes):
         """Of any job; or half the time of one that fits what is decided."""
-        fitting = [
-            job.id
-            for job in self.model.jobs.values()
-            if (job.finished_at is not None if how == "retry" else job.status == "running")
-        ]
+        fits = {"retry": FINAL, "change": ("pending",)}.get(how, ("running",))
+        fitting = [job.id for job in self.model.jobs.values() if job.status in fits]
         is_any = pick % 2 or not fitting
         job_id = pick_of([99, *self.model.jobs] if is_any else fitting, pick // 2)
         self.do(how, job_id, *([changes] if how == "change" else []))
@@ -47,14 +46,15 @@ class JobRules(RobotRules):
 
     @rule(pick=some.FEW, is_early=st.booleans(), it_looks=st.booleans(), robot=some.ROBOT)
     def something_is_due(self, pick, is_early, it_looks, robot):
-        """Exactly then, or the shortest time before, the server looks, or a robot asks for all
-        that there is."""
+        """Exactly then, or the shortest time before, the server looks, or robots ask for all that
+        there is."""
         if due := self.model.due():
             self.model.now = due[(pick - 1) % len(due)] - MOMENT * is_early
         if it_looks:
             self.do("look")
         else:
-            self.do("claim", robot, self.new_key(robot), "one")
+            for each in facts.ROBOTS:
+                self.do("claim", each, self.new_key(each), "one")
             self.do("take", ("robot", robot), pick % 2 + 1, None)
 
     def ask_for(self, wanted):

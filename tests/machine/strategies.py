@@ -39,7 +39,7 @@ WANTED_JOB = st.fixed_dictionaries(
         "priority": st.sampled_from([0, 0, 1, -1]),
         "max_attempts": st.sampled_from([1, 2, 3, 3]),
         "not_before": st.sampled_from([None, None, None, 0, 5, 20]).map(_later),
-        "start_by": st.sampled_from([None, None, None, None, -1, 0, 15, 40]).map(_later),
+        "start_by": st.sampled_from([None, None, None, -1, 0, 10, 15, 40]).map(_later),
     }
 )
 WANTED_ITEM = st.fixed_dictionaries(
@@ -53,7 +53,7 @@ CHANGES = st.sampled_from(
     [
         *({"priority": 2}, {"robot_id": 3}, {"robot_id": None, "priority": -2}),
         *({"status": "failed"}, {"status": "canceled"}),
-        {"priority": 5, "status": "failed"},  # no job can be both moved and failed
+        *[{"priority": 5, "status": "failed"}] * 2,  # no job can be both moved and failed
         {"robot_id": 1, "status": "canceled"},
     ]
 )

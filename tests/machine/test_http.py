@@ -5,8 +5,6 @@ import pytest
 from tests.machine.http_port import HttpPort
 from tests.machine.play import play
 
-pytestmark = pytest.mark.slow  # `make faults` runs them
-
 
 @pytest.mark.parametrize("number", range(20, 22))
 def test_whatever_is_asked_the_server_answers_as_the_model_does(sqlite_world, number):
@@ -15,4 +13,4 @@ def test_whatever_is_asked_the_server_answers_as_the_model_does(sqlite_world, nu
 
 @pytest.mark.parametrize("number", range(30, 31))
 def test_so_it_answers_on_postgres(postgres_world, number):
-    play(number, postgres_world, HttpPort, examples=7)
+    play(number, postgres_world, HttpPort, examples=5)

@@ -5,8 +5,6 @@ import pytest
 from tests.machine.play import play
 from tests.machine.store_port import StorePort
 
-pytestmark = pytest.mark.slow  # `make faults` runs them
-
 
 @pytest.mark.parametrize("number", range(5))
 def test_whatever_happens_the_store_does_what_the_model_does(sqlite_world, number):
@@ -15,4 +13,4 @@ def test_whatever_happens_the_store_does_what_the_model_does(sqlite_world, numbe
 
 @pytest.mark.parametrize("number", range(10, 12))
 def test_so_it_does_on_postgres(postgres_world, number):
-    play(number, postgres_world, StorePort, examples=6)
+    play(number, postgres_world, StorePort, examples=7)

@@ -3,7 +3,7 @@
 from functools import cache
 
 from tests.model.agents import DEAD, EXITED
-from tests.model.protocol import FINAL, RECORDED, RUNNING, Answer, Job, Report, Request
+from tests.model.protocol import FAILED, FINAL, RECORDED, RUNNING, Answer, Job, Report, Request
 from tests.model.world import Limits, Step, World
 
 ONE_CURRENT = "at most one attempt is current"
@@ -20,6 +20,10 @@ FEW_STARTS = "a job starts at most max_attempts times"
 DELIVERED = "a report is never given up"
 NO_NEEDLESS_LOSS = "messages alone waste no attempt and fail no job"
 NOT_STUCK = "a job never gets stuck"  # see explore.py: it is about what may follow
+PROMISES = {
+    *(ONE_CURRENT, ONE_GRANT, ONE_KEY, FOR_GOOD, KEPT, TRUE_ANSWER, FENCED),
+    *(CANCELED, CONSISTENT, ONE_START, FEW_STARTS, DELIVERED, NO_NEEDLESS_LOSS, NOT_STUCK),
+}
 
 
 def broken(before: World, step: Step, limits: Limits) -> str | None:
@@ -36,7 +40,8 @@ def broken(before: World, step: Step, limits: Limits) -> str | None:
             return FEW_STARTS
     if _gives_up(before, after):
         return DELIVERED
-    return NO_NEEDLESS_LOSS if _is_quiet(limits) and after.job.attempt > 1 else None
+    is_loss = after.job.attempt > 1 or after.job.status == FAILED
+    return NO_NEEDLESS_LOSS if is_loss and _is_quiet(limits) else None
 
 
 def _at_the_server(step: Step, before: Job, after: Job) -> str | None:

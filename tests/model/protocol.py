@@ -174,7 +174,7 @@ def lease_end(job: Job, _: LeaseEnd) -> Served:
     job = job.with_attempt(job.current._replace(status=LOST))
     if job.attempt < job.max_attempts:
         return job._replace(status=PENDING), Answer("requeued")
-    return job._replace(status=FAILED, result=Outcome(FAILED, "robot lost")), Answer("failed")
+    return job._replace(status=FAILED, result=Outcome(FAILED)), Answer("failed")
 
 
 def pause_over(job: Job, _: PauseOver) -> Served:

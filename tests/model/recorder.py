@@ -55,6 +55,7 @@ class Recorder:
         self.events: Trace = []
         self._lock = threading.Lock()
         self._patch = monkeypatch
+        self._one_by_one = database.dialect == "sqlite"  # one writer: each sees all before it
         self._wrap_write(type(database))
         self._wrap(claiming, "claim", of_claim)
         self._wrap(attempts, "report", of_report)
@@ -99,8 +100,9 @@ class Recorder:
         with self._lock:
             for event in _noted.get():  # of an earlier run of this unit, which was lost
                 event.is_void = event.is_settled = True
+            began = len(self.events)
             open_ = (n for n, event in enumerate(self.events) if not event.is_settled)
-            return len(self.events), next(open_, len(self.events))
+            return began, began if self._one_by_one else next(open_, began)
 
     def _end(self, tx, began: int, sees_from: int, facts: list[Fact]) -> None:
         with self._lock:

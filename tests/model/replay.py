@@ -69,18 +69,21 @@ class Replay:
             self._states[event.job].append(State(self._places[id(event)], job, eligible_at))
 
     def _follow_claim(self, event: Event) -> None:
-        if event.answer.word == "granted":
+        word = event.answer.word
+        given = event.job if word in ("granted", "redelivered") else None
+        if word == "granted":
             self._serve(event)
         owners = 0
         for number in list(self._states):
             answers = [serve(job, event.asked)[1] for job in self._seen_by(event, number)]
-            owners += event.answer in answers
-            if number == event.job:
-                if event.answer.word == "redelivered" and event.answer not in answers:
-                    self._differ(event, number, answers)
-            elif not self._is_another(event, number, answers):
+            owners += event.answer.word in {answer.word for answer in answers}
+            if number == given:
+                is_right = word == "granted" or event.answer in answers
+            else:
+                is_right = self._is_another(event, number, answers)
+            if not is_right:
                 self._differ(event, number, answers)
-        if event.answer.word in ("key_used", "robot_in_use") and not owners:
+        if word in ("key_used", "robot_in_use") and not owners:
             self._differ(event, None, [])
 
     def _seen_by(self, event: Event, number: int) -> Iterator[Job]:
@@ -100,7 +103,7 @@ class Replay:
             "robot_in_use": {"nothing", "granted", "key_used", "robot_in_use"},
         }[event.answer.word]
         words = {answer.word for answer in answers}
-        return bool(words & others) or (words == {"granted"} and self._is_locked(event, number))
+        return bool(words & others) or ("granted" in words and self._is_locked(event, number))
 
     def _is_locked(self, event: Event, number: int) -> bool:
         """Whether another unit had the job in its hands: who claims then steps over it."""

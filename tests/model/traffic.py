@@ -7,9 +7,9 @@ from random import Random
 from orchestrator_server.http.keys import DATABASE
 from orchestrator_server.maintenance import lost_robots
 
-ROBOTS, JOBS = 3, 8
+ROBOTS = 3
 AT_ONCE = 6  # requests that are on their way together
-CLOCK_STEPS_SECONDS = (20, 20, 61)  # past each pause; the last one ends a lease
+CLOCK_STEPS_SECONDS = (20, 61)  # past the pause of a failure; past a lease
 REPORTS = (
     {"status": "completed", "result": 1},
     {"status": "completed", "result": {"pages": 2}},
@@ -43,17 +43,18 @@ class Traffic:
         for _ in range(rounds):
             deeds = [self._deed() for _ in range(AT_ONCE)]
             self._sent += deeds
-            deeds += self._dice.choices(self._sent, k=2)  # doubled, or late
+            deeds += self._dice.choices(self._sent[-20:], k=2)  # doubled, or late
+            deeds += self._dice.choices(self._sent, k=1)  # very late
             await asyncio.gather(*(deed() for deed in deeds))
 
     def _deed(self) -> Deed:
         deeds = {
             self._claim: 8,
-            self._report: 8,
-            self._beat: 4,
-            self._cancel: 0.5,
-            self._make_job: 2 if len(self._jobs) < JOBS else 0,
-            self._end_leases: 1,
+            self._report: 4,
+            self._beat: 5,
+            self._cancel: 1,
+            self._make_job: 2,
+            self._pass_time: 1,
         }
         [choose] = self._dice.choices(list(deeds), list(deeds.values()))
         return choose(self._dice.choice(self._robots))
@@ -97,11 +98,11 @@ class Traffic:
         luck = self._dice.random()
         if not robot.grants or luck > 0.95:
             return self._dice.choice(self._jobs), self._dice.choice([1, 2]), "guessed"
-        grant = robot.grants[-1] if luck < 0.7 else self._dice.choice(robot.grants)
+        grant = robot.grants[-1] if luck < 0.8 else self._dice.choice(robot.grants)
         return grant["id"], grant["attempt"], grant["claim_key"]
 
     def _cancel(self, _: Robot) -> Deed:
-        job = self._dice.choice(self._jobs)
+        job = self._dice.choice(self._jobs[-4:])
         return lambda: self._admin.post(f"/api/jobs/{job}/cancel")
 
     def _make_job(self, _: Robot) -> Deed:
@@ -110,7 +111,7 @@ class Traffic:
 
         return make
 
-    def _end_leases(self, _: Robot) -> Deed:
+    def _pass_time(self, _: Robot) -> Deed:
         seconds = self._dice.choice(CLOCK_STEPS_SECONDS)
 
         async def end() -> None:

@@ -27,6 +27,7 @@ from tests.model.network import (
     without_late_claims,
 )
 from tests.model.protocol import (
+    CANCELED,
     FINAL,
     TOO_LATE,
     Answer,
@@ -182,18 +183,19 @@ def _crashes(
 
 
 def _by_itself(world: World, rules: Rules, limits: Limits) -> Iterator[Step]:
-    requests: list[tuple[Request, bool]] = []
-    if world.job.is_resting:
-        requests.append((PauseOver(), False))
-    if limits.leases_end and world.job.current:
-        requests.append((LeaseEnd(), is_held(world)))
-    if limits.can_cancel and world.job.status not in FINAL:
-        requests.append((Cancel(), True))
-    for request, is_fault in requests:
+    """A lease may end, a pause be over and a person cancel at any moment."""
+    may_happen: list[tuple[Request, bool]] = [(PauseOver(), False)]
+    if limits.leases_end:
+        may_happen.append((LeaseEnd(), is_held(world)))
+    if limits.can_cancel:
+        may_happen.append((Cancel(), True))
+    for request, is_fault in may_happen:
         job, answer = rules.serve(world.job, request)
-        is_canceled = world.is_canceled or type(request) is Cancel
-        after = _served(world, job, world.network)._replace(is_canceled=is_canceled)
-        yield Step((request, "is answered", answer), after, is_fault, request, answer)
+        is_told = type(request) is Cancel and answer.word == CANCELED
+        if job != world.job or is_told > world.is_canceled:
+            after = _served(world, job, world.network)
+            after = after._replace(is_canceled=world.is_canceled or is_told)
+            yield Step((request, "is answered", answer), after, is_fault, request, answer)
 
 
 def _with_agent(world: World, place: int, agent: Agent, network: Network | None = None) -> World:
