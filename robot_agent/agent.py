@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import signal
 import sys
 from collections.abc import Callable
@@ -31,6 +32,7 @@ class Agent:
         self._config = config
         self._machine_key = machine_key
         self._data = data
+        self._life = secrets.token_urlsafe(16)
         self._hearts: list[Heart] = []
         self._stopping = asyncio.Event()  # finish the job, take no more
         self._hurry = asyncio.Event()  # end the job too
@@ -96,6 +98,7 @@ class Agent:
             journal=self._data.journal,
             reserve=self._data.reserve,
             limits=self._config.limits,
+            life=self._life,
             hurry=self._hurry,
         )
 

@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from robot_agent import job_folder, limits, log_stream, orders, reporting
 from robot_agent.exits import JobFailed
 from robot_agent.journal import Entry, Unwritable
@@ -46,6 +48,7 @@ async def run(place: Workplace, job: RunningJob) -> None:
         job.phase = "reporting"
         await asyncio.to_thread(job.spool.close)
         ended.set()
+        report = msgspec.structs.replace(report, life=job.life)
         await reporting.conclude(place, entry, report, stream)
     finally:
         listening.cancel()
@@ -66,8 +69,10 @@ async def _outcome(place: Workplace, job: RunningJob, entry: Entry) -> JobReport
 
 async def _prepare(place: Workplace, job: RunningJob) -> Path:
     script = await job_folder.prepare(job.folder, place.packages, job.assignment, place.link)
+    job.phase = "starting"
     try:
-        # Last thing before the start: a cancel in the meantime is heard here.
+        # Last thing before the start: a cancel in the meantime is heard here, and whether a copy
+        # of this agent has started it already.
         await until_answered(place.heart.beat)
     except Refused as refusal:
         message = f"The server refused the beat before the start: {refusal}"

@@ -17,12 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class RunningJob:
-    def __init__(self, assignment: Assignment, folder: Path) -> None:
+    def __init__(self, assignment: Assignment, folder: Path, life: str) -> None:
         self.assignment = assignment
+        self.life = life
         self.folder = folder
         self.order = StopOrder()
         self.spool = Spool(folder / "output.log")
-        self.phase = "preparing"  # then "running", then "reporting"
+        self.phase = "preparing"  # then "starting", "running", "reporting"
         self.since = now()
         self.is_asked_to_finish = False
         self._progress: Progress | None = None
@@ -36,6 +37,8 @@ class RunningJob:
             id=self.assignment.id,
             attempt=self.assignment.attempt,
             phase=self.phase,
+            # Not while it is made ready: after a crash before the start, the next life may.
+            life=None if self.phase == "preparing" else self.life,
             progress=self._progress,
         )
 

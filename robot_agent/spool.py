@@ -8,7 +8,7 @@ import asyncio
 import os
 from pathlib import Path
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.05  # what a fast script prints meanwhile is on the disk for a moment
 BUSY_LOOK_SECONDS = 0.01  # while it prints faster than we look
 SLACK_BYTES = 1024 * 1024  # how far it may run over before it is cut
 MARKS_BYTES = 256  # room for what we say ourselves, within the server's limit

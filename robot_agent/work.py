@@ -108,7 +108,7 @@ class Work:
         if assignment.claim_key != key:
             raise _of_another(assignment, self._place.link.name)
         folder = job_folder.of(self._place.own_jobs, assignment.id, assignment.attempt)
-        job = RunningJob(assignment, folder)
+        job = RunningJob(assignment, folder, self._place.life)
         if self._place.hurry.is_set():
             job.order.stop(Reason.OPERATOR)
         self._place.heart.running = job

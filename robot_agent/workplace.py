@@ -21,6 +21,7 @@ class Workplace:
     journal: Journal
     reserve: Reserve
     limits: Limits
+    life: str  # of this process: a copy of the agent, or its next start, is another one
     hurry: asyncio.Event  # set when the agent must end soon
 
     @property

@@ -38,7 +38,7 @@ PURE = {
 }
 FORBIDDEN_IN_PURE = {"aiohttp", "asyncio", "os", "time", "random", "aiosqlite", "psycopg"}
 VERBS = {
-    *("attempts.py", "claiming.py", "claims.py", "deciding.py"),
+    *("attempts.py", "beats.py", "claiming.py", "claims.py", "deciding.py"),
     *("editing.py", "history.py", "outcomes.py", "service.py"),
 }
 BELOW_THE_DOORS = {"assignments.py", *VERBS, *PURE}  # never look up at HTTP

@@ -91,16 +91,31 @@ async def stands_still(site: Site) -> None:
     must(attempt.late_report, "The report that came too late is not kept with its attempt.")
 
 
-@scenario("C-16", "a copy of the agent works under the same name")
+@scenario("C-16", "a copy of an idle agent works under the same name")
 async def copied(site: Site) -> None:
     await site.start_agent()
+    await site.asked(1)
+    copied = site.copy_of("robot")
     job_id = await site.job("wait")
     await site.noted("started")
-    copy = await site.start_agent("copy", "", "--name", "robot", data=site.copy_of("robot"))
+    copy = await site.start_agent("copy", "", "--name", "robot", data=copied)
     status = await copy.ended()
     must(status == 75, f"The copy ended with status {status}.")
     site.let_go()
     expect(await site.ended(job_id), "completed")
+
+
+@scenario("C-16+", "a copy of an agent at work works under the same name")
+async def copied_at_work(site: Site) -> None:
+    """The copy cannot know that it is not the one that was restarted: it reports that, and the
+    other one ends its script."""
+    await site.start_agent()
+    job_id = await site.job("wait")
+    await site.noted("started")
+    pid = int(site.notes()[0].split()[2])
+    await site.start_agent("copy", "", "--name", "robot", data=site.copy_of("robot"))
+    expect(await site.ended(job_id), "failed", reason=Reason.AGENT_RESTARTED)
+    await site.gone(pid, 15.0)
 
 
 @scenario("C-62", "the agent's journal cannot be written")

@@ -19,7 +19,7 @@ from sdk.contract.jobs import Job, JobQuery, JobStatus
 from sdk.running import proc
 from sdk.running.environment import mark_of
 
-CLEAR_SECONDS = 10.0
+CLEAR_SECONDS = 70.0  # a log that hangs is sent for a minute after its report
 _TRUNCATED = re.compile(rb"\n\[(output|log) .*", re.DOTALL)
 
 

@@ -49,6 +49,7 @@ class FaultProxy:
     faults: list[Fault] = field(default_factory=list)
     choose: Choose = lambda request: None
     happened: list[str] = field(default_factory=list)  # "kind path", as they came
+    passed: list[str] = field(default_factory=list)  # the path of each request
     url: str = ""
     _late: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -93,6 +94,7 @@ class FaultProxy:
 
     async def _pass(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
+        self.passed.append(request.path)
         fault = self._next(request)
         if fault is None:
             return _respond(await self._forward(request, body))

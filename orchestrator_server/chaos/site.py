@@ -199,6 +199,10 @@ class Site:
         for pid in self.hidden() & proc.living():
             os.kill(pid, signal.SIGKILL)
 
+    async def asked(self, times: int) -> None:
+        """Return when robots have asked for work, so many times since the site was opened."""
+        await until(lambda: self.proxy.passed.count("/api/runner/next-job") >= times)
+
     def notes(self) -> list[str]:
         file = self.effects / "effects"
         return file.read_text(encoding="ascii").splitlines() if file.exists() else []

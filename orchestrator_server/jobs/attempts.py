@@ -25,8 +25,6 @@ from orchestrator_server.jobs.service import Id, end, sql
 from orchestrator_server.queue_items import claims as queue_items
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import (
-    JobAction,
-    JobBeat,
     JobReport,
     ReportAnswer,
     RunningJob,
@@ -70,38 +68,6 @@ def keep_late(tx: Transaction, robot: RobotCaller, job_id: int, wanted: JobRepor
     recorded = _recorded(tx, robot, job, wanted.attempt)
     late = msgspec.structs.replace(wanted, logs=None)
     tx.run(sql.keep_late_report, job_id=job.id, attempt=recorded.attempt, late_report=Json(late))
-
-
-def beat(
-    tx: Transaction, robot: RobotCaller, jobs: list[JobBeat] | None, settings: JobSettings
-) -> list[JobAction]:
-    """Renew the leases of the attempts a robot names; say what to do with each."""
-    lease_until = lifecycle.lease_end(tx.now, settings.lease_seconds)
-    if jobs is None:
-        tx.run(sql.renew_all_of_robot, robot_id=robot.id, lease_until=lease_until)
-        return []
-    actions = []
-    for named in jobs:
-        whose = {"id": named.id, "attempt": named.attempt, "robot_id": robot.id}
-        tx.run(sql.renew, **whose, lease_until=lease_until)
-        if named.progress is not None:
-            tx.run(sql.save_progress, **whose, progress=Json(named.progress))
-        job = tx.maybe(sql.lock_state, lifecycle.State, id=named.id)
-        actions.append(_action(robot, job, named.id, named.attempt))
-    return actions
-
-
-def order(tx: Transaction, robot: RobotCaller, job_id: int, attempt: int) -> JobAction:
-    """What a robot should do with an attempt, as an answer to a beat says it; renews nothing."""
-    return _action(robot, tx.maybe(sql.state, lifecycle.State, id=job_id), job_id, attempt)
-
-
-def _action(
-    robot: RobotCaller, job: lifecycle.State | None, job_id: int, attempt: int
-) -> JobAction:
-    action = lifecycle.action_for(job, attempt, robot.id)
-    stop = action == "continue" and job is not None and job.stop_requested_at is not None
-    return JobAction(id=job_id, attempt=attempt, action=action, stop_requested=stop)
 
 
 def lose(tx: Transaction, limit: int) -> list[int]:

@@ -61,6 +61,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     claim_key: str | None = None
     finished_at: datetime | None = None
+    life: str | None = None
 
 
 class Verdict(NamedTuple):
@@ -79,6 +80,12 @@ def judge(job: State, recorded: Recorded, report: JobReport) -> Verdict:
         raise Conflict(
             f"Attempt {recorded.attempt} of job {job.id} was granted anew: the database of the "
             "server is older than the attempt that is reported.",
+            kind="stale-attempt",
+        )
+    if report.life and recorded.life and report.life != recorded.life:
+        raise Conflict(
+            f"Attempt {recorded.attempt} of job {job.id} was started by another agent of the same "
+            "identity, a copy perhaps; its report counts.",
             kind="stale-attempt",
         )
     if recorded.status in ("completed", "failed"):

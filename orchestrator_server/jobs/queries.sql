@@ -124,6 +124,13 @@ SELECT j.id, a.attempt, a.claim_key, a.agent_instance
 FROM jobs AS j JOIN attempts AS a ON a.job_id = j.id AND a.attempt = j.attempt
 WHERE j.robot_id = :robot_id AND j.status = 'running';
 
+-- name: current_of_robot [postgres]
+-- Locked, so that the lease does not end, and another robot take the job, before it is handed out.
+SELECT j.id, a.attempt, a.claim_key, a.agent_instance
+FROM jobs AS j JOIN attempts AS a ON a.job_id = j.id AND a.attempt = j.attempt
+WHERE j.robot_id = :robot_id AND j.status = 'running'
+FOR UPDATE OF j;
+
 -- name: key_used
 SELECT job_id FROM attempts WHERE robot_id = :robot_id AND claim_key = :claim_key;
 
@@ -144,7 +151,7 @@ WHERE j.id = :id;
 
 -- name: recorded
 -- The attempt that is meant, or the latest.
-SELECT attempt, robot_id, status, reason, result, error_message, claim_key, finished_at
+SELECT attempt, robot_id, status, reason, result, error_message, claim_key, finished_at, life
 FROM attempts
 WHERE job_id = :job_id
   AND attempt = :attempt    --? attempt
@@ -171,6 +178,15 @@ UPDATE jobs SET status = 'pending', robot_id = NULL, lease_until = NULL, started
     progress = NULL, not_before = :not_before
 WHERE id = :id AND status = 'running' AND attempt = :attempt
 RETURNING id;
+
+-- name: begin_life
+-- The first one stays.
+UPDATE attempts SET life = :life
+WHERE job_id = :id AND attempt = :attempt AND robot_id = :robot_id AND life IS NULL;
+
+-- name: life
+SELECT life FROM attempts
+WHERE job_id = :id AND attempt = :attempt AND robot_id = :robot_id;
 
 -- name: renew
 UPDATE jobs SET lease_until = :lease_until

@@ -30,7 +30,7 @@ from orchestrator_server.http.routes import (
     robot_get,
     robot_post,
 )
-from orchestrator_server.jobs import attempts, claiming, outcomes
+from orchestrator_server.jobs import attempts, beats, claiming, outcomes
 from orchestrator_server.robots import service as robots
 from sdk.contract.runner import (
     AgentSettings,
@@ -108,13 +108,13 @@ async def order(
     """
     database, orders = request.app[DATABASE], request.app[ORDERS]
     with orders.listening(job_id) as woken:  # before the look: what comes after it is heard
-        said = await database.read(attempts.order, robot, job_id, wanted.attempt)
+        said = await database.read(beats.order, robot, job_id, wanted.attempt)
         is_news = said.action != "continue" or said.stop_requested > wanted.stop_requested
         if is_news or not wanted.wait_seconds or orders.closed:
             return said
         with suppress(TimeoutError):
             await asyncio.wait_for(woken, wanted.wait_seconds)
-    return await database.read(attempts.order, robot, job_id, wanted.attempt)
+    return await database.read(beats.order, robot, job_id, wanted.attempt)
 
 
 async def update_job(
@@ -178,7 +178,7 @@ def _beat(
     tx: Transaction, robot: RobotCaller, beat: Heartbeat, settings: JobSettings
 ) -> list[JobAction]:
     robots.beat(tx, robot, beat.machine_info)
-    return attempts.beat(tx, robot, beat.jobs, settings)
+    return beats.beat(tx, robot, beat.jobs, settings)
 
 
 def _must_mean_itself(robot: RobotCaller, robot_id: int | None) -> None:

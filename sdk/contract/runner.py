@@ -36,6 +36,7 @@ class JobBeat(Request, frozen=True, kw_only=True):
     id: Id
     attempt: Attempt
     phase: Annotated[str, Meta(max_length=32)] | None = None
+    life: Instance | None = None  # of the agent that starts it; the first to say so may
     progress: Progress | None = None
 
 
@@ -126,6 +127,7 @@ class JobReport(Request, frozen=True, kw_only=True):
     started: Literal["no", "yes", "unknown"] | None = None
     error_type: Literal["business", "application"] | None = None  # business: never tried again
     claim_key: ClaimKey | None = None  # the one it was granted to, should its number be given anew
+    life: Instance | None = None  # of the agent that ran it
 
 
 class ReportAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):

@@ -64,14 +64,14 @@ async def test_a_script_that_prints_without_end_never_fills_the_disk(spool, path
     keeping = asyncio.create_task(spool.keep_small())
     try:
         async with asyncio.timeout(30):
-            while spool.printed_bytes() < 500_000_000:
+            while spool.printed_bytes() < 2_000_000_000:
                 largest = max(largest, path.stat().st_size)
                 await asyncio.sleep(0.005)
     finally:
         keeping.cancel()
         child.kill()
         await child.wait()
-    assert largest < 400_000_000  # what is printed between two looks, here of a busy machine
+    assert largest < 1_000_000_000  # what is printed between two looks, not all of it
     spool.close()
     assert path.stat().st_size <= KEEP + MARKS_BYTES
 

@@ -8,6 +8,7 @@ from tests.machine.mutant import Mutant
 
 JOBS = "orchestrator_server/jobs/"
 CLAIMING, ATTEMPTS, LIFECYCLE = JOBS + "claiming.py", JOBS + "attempts.py", JOBS + "lifecycle.py"
+BEATS = JOBS + "beats.py"
 SERVICE, EDITING, SQL = JOBS + "service.py", JOBS + "editing.py", JOBS + "queries.sql"
 
 OF_CLAIMS = [

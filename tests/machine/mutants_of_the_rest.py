@@ -1,7 +1,7 @@
 """Deliberate bugs in leases, beats, queue items, and what holds them together."""
 
 from tests.machine.mutant import Mutant
-from tests.machine.mutants_of_jobs import ATTEMPTS, LIFECYCLE, SERVICE, SQL
+from tests.machine.mutants_of_jobs import ATTEMPTS, BEATS, LIFECYCLE, SERVICE, SQL
 
 SERVER = "orchestrator_server/"
 SQLITE, LOOP = SERVER + "db/sqlite_thread.py", SERVER + "maintenance/loop.py"
@@ -52,7 +52,7 @@ OF_LEASES = [
     ),
     Mutant(
         "a beat for nothing renews everything",
-        ATTEMPTS,
+        BEATS,
         "    if jobs is None:\n        tx.run(sql.renew_all_of_robot",
         "    if not jobs:\n        tx.run(sql.renew_all_of_robot",
     ),

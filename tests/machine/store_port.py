@@ -10,7 +10,7 @@ from orchestrator_server.db.open import open_database
 from orchestrator_server.errors import Conflict, OrchestratorError
 from orchestrator_server.etags import Expected
 from orchestrator_server.http.problems import status_of
-from orchestrator_server.jobs import attempts, claiming, editing, service
+from orchestrator_server.jobs import attempts, beats, claiming, editing, service
 from orchestrator_server.keys import load
 from orchestrator_server.processes import editing as processes
 from orchestrator_server.queue_items import claims
@@ -176,5 +176,5 @@ def _job_of(unit, tx, *args):
 
 def _beat(tx, robot, beat):
     robots.beat(tx, robot, None)
-    actions = attempts.beat(tx, robot, beat.jobs, SETTINGS)
+    actions = beats.beat(tx, robot, beat.jobs, SETTINGS)
     return {"status": "ok", "jobs": actions}

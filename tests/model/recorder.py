@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from orchestrator_server.errors import Forbidden, Invalid, OrchestratorError
-from orchestrator_server.jobs import attempts, claiming, lifecycle, service
+from orchestrator_server.jobs import attempts, beats, claiming, lifecycle, service
 from tests.model.protocol import (
     Answer,
     Beat,
@@ -60,7 +60,7 @@ class Recorder:
         self._wrap(claiming, "claim", of_claim)
         self._wrap(attempts, "report", of_report)
         self._wrap(attempts, "keep_late", of_keep_late)
-        self._wrap(attempts, "beat", of_beat)
+        self._wrap(beats, "beat", of_beat)
         self._wrap(attempts, "lose", of_lose)
         self._wrap(service, "cancel", of_cancel)
         self._wrap(service, "create", of_create)
