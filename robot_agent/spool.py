@@ -43,7 +43,8 @@ class Spool:
             return 0
 
     def printed_bytes(self) -> int:
-        """How much the script has printed, kept or not."""
+        """How much the script has printed, kept or not, at least: what it prints in the moment
+        between a look and the cut is not counted."""
         try:
             size = self._path.stat().st_size
         except FileNotFoundError:
@@ -60,7 +61,7 @@ class Spool:
         """The script has ended: cut what is too much, and say how much there was."""
         self._cut(0)
         if self._mark:
-            total = f"[{self.printed_bytes():,} bytes were printed]\n".encode()
+            total = f"[at least {self.printed_bytes():,} bytes were printed]\n".encode()
             with self._path.open("ab") as file:
                 file.write(total)
             self._mark += total

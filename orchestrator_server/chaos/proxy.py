@@ -56,6 +56,11 @@ class FaultProxy:
     def add(self, kind: str, path: str = "", times: int = 1, argument: float = 0) -> None:
         self.faults.append(Fault(kind, path, times, argument))
 
+    def forget(self) -> None:
+        """No faults any more, and nothing has passed."""
+        self.faults.clear()
+        self.passed.clear()
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["FaultProxy"]:
         runner = web.ServerRunner(

@@ -88,7 +88,7 @@ class Site:
         for program in self.agents.values():
             await program.stop()
         self.agents = {}
-        self.proxy.faults.clear()
+        self.proxy.forget()
         self._round += 1
         self.effects = self.folder / f"effects {self._round}"
         self.effects.mkdir()
@@ -200,7 +200,7 @@ class Site:
             os.kill(pid, signal.SIGKILL)
 
     async def asked(self, times: int) -> None:
-        """Return when robots have asked for work, so many times since the site was opened."""
+        """Return when robots have asked for work, so many times in this round."""
         await until(lambda: self.proxy.passed.count("/api/runner/next-job") >= times)
 
     def notes(self) -> list[str]:
