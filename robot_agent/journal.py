@@ -74,7 +74,7 @@ class Journal:
         self._reserve = reserve
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         try:
-            self._db = self._thread.submit(_open, path).result()
+            self._db = self._thread.submit(open_file, path).result()
             self.instance = self._thread.submit(self._identity).result()
         except sqlite3.Error as error:
             self._thread.shutdown()
@@ -90,7 +90,7 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """What an earlier life left, by robot."""
-        return self._thread.submit(self._entries).result()
+        return self._thread.submit(read_entries, self._db).result()
 
     async def claiming(self, robot: str, claim_key: str) -> None:
         await self._put(Entry(robot, claim_key, State.CLAIMING), durable=True)
@@ -138,10 +138,6 @@ class Journal:
         self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._db.execute(sql, values)
 
-    def _entries(self) -> list[Entry]:
-        rows = self._db.execute("SELECT * FROM begun ORDER BY robot").fetchall()
-        return [_entry(row) for row in rows]
-
     def _identity(self) -> str:
         """One id for each journal: by it the server tells a restarted agent from another one."""
         row = self._db.execute("SELECT instance FROM identity").fetchone()
@@ -152,13 +148,17 @@ class Journal:
         return instance
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_file(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)  # each statement is its own transaction
     path.chmod(0o600)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.executescript(_SCHEMA)
     return db
+
+
+def read_entries(db: sqlite3.Connection) -> list[Entry]:
+    return [_entry(row) for row in db.execute("SELECT * FROM begun ORDER BY robot")]
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

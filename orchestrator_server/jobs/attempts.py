@@ -106,7 +106,6 @@ def expire(tx: Transaction, limit: int) -> list[int]:
 
 
 def renew_all(tx: Transaction, settings: JobSettings) -> None:
-    """A whole new lease for everybody: after we were away, silence is no sign of loss."""
     tx.run(sql.renew_all, lease_until=lifecycle.lease_end(tx.now, settings.lease_seconds))
 
 

@@ -16,7 +16,7 @@ from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
 from orchestrator_server.keys import Keys
-from orchestrator_server.maintenance import expired_jobs, lost_items, lost_robots, pulse
+from orchestrator_server.maintenance import expired_jobs, leases, lost_items, lost_robots, pulse
 from orchestrator_server.maintenance.high_water import HighWater
 from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.settings.current import CurrentSettings
@@ -67,7 +67,7 @@ class Maintenance:
         could be heard, and silence means nothing."""
         await self._high_water.look_back()
         begun = pulse.Moment.now(self._clock)
-        await self._database.write(attempts.renew_all, self._settings.jobs)
+        await self._database.write(leases.begin_anew, self._settings.jobs)
         self._tasks = [
             asyncio.create_task(self._watch(begun), name="watchdog"),
             asyncio.create_task(self._look(), name="look for waiting jobs"),
@@ -167,6 +167,6 @@ class Maintenance:
 
 
 def _begin_anew(tx: Transaction, settings: JobSettings, happened: dict[str, int]) -> None:
-    attempts.renew_all(tx, settings)
+    leases.begin_anew(tx, settings)
     for action, seconds in happened.items():
         audit.record(tx, SYSTEM, action, metadata={"seconds": seconds})

@@ -27,6 +27,11 @@ from sdk.contract.queues import (
 )
 
 
+class _AtWork(msgspec.Struct, frozen=True):
+    id: int
+    lease_seconds: int | None
+
+
 class _Taken(msgspec.Struct, frozen=True):
     id: int
     status: ItemStatus
@@ -105,6 +110,12 @@ def renew(
     until = lifecycle.lease_end(tx.now, state.lease_seconds, job_lease)
     tx.run(sql.renew, id=item_id, lease_until=until)
     return service.get(tx, item_id)
+
+
+def renew_all(tx: Transaction) -> None:
+    for queue in tx.all(sql.queues_at_work, _AtWork):
+        until = lifecycle.lease_end(tx.now, queue.lease_seconds, None)
+        tx.run(sql.renew_of_queue, queue_id=queue.id, lease_until=until)
 
 
 def give_back(tx: Transaction, job_id: int) -> None:

@@ -131,6 +131,14 @@ WHERE item_id = :id AND attempt = :attempt AND status = 'in_progress';
 -- name: renew
 UPDATE queue_items SET lease_until = :lease_until WHERE id = :id AND status = 'in_progress';
 
+-- name: queues_at_work
+SELECT id, lease_seconds FROM queues
+WHERE EXISTS (SELECT 1 FROM queue_items WHERE queue_id = queues.id AND status = 'in_progress');
+
+-- name: renew_of_queue
+UPDATE queue_items SET lease_until = :lease_until
+WHERE queue_id = :queue_id AND status = 'in_progress';
+
 -- name: of_job
 SELECT id FROM queue_items WHERE job_id = :job_id AND status = 'in_progress' ORDER BY id;
 

@@ -104,6 +104,11 @@ class Items:
             self._abandon(item)
         return len(silent) + len(late)
 
+    def renew_items(self):
+        for item in self.items.values():
+            if item.status == "in_progress":
+                self._lease(item)
+
     def item_times(self):
         items = self.items.values()
         return {f(item) for item in items for f in (self._held_until, _waits_until)} - {NEVER}

@@ -29,6 +29,7 @@ class Time:
         for job in self.jobs.values():
             if job.status == "running":
                 job.lease_until = self.now + LEASE
+        self.renew_items()
         return ok()
 
     restart = come_late = renew_all  # after a start, and after a look that came too late

@@ -12,6 +12,7 @@ from orchestrator_server.etags import Expected
 from orchestrator_server.http.problems import status_of
 from orchestrator_server.jobs import attempts, beats, claiming, editing, service
 from orchestrator_server.keys import load
+from orchestrator_server.maintenance import leases
 from orchestrator_server.processes import editing as processes
 from orchestrator_server.queue_items import claims
 from orchestrator_server.queue_items import service as items
@@ -53,7 +54,7 @@ class StorePort(Port):
         return await self.come_late()
 
     async def come_late(self):
-        await self.database.write(attempts.renew_all, SETTINGS)
+        await self.database.write(leases.begin_anew, SETTINGS)
         return ok()
 
     # Robots

@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator_server.http.keys import DATABASE, MAINTENANCE, SETTINGS
-from orchestrator_server.jobs import attempts, lifecycle
+from orchestrator_server.jobs import lifecycle
 from orchestrator_server.jobs import service as jobs
-from orchestrator_server.maintenance import lost_robots
+from orchestrator_server.maintenance import leases, lost_robots
 from sdk.contract.jobs import JobStatus
 from tests.server.test_overlap import overlapping
 
@@ -111,7 +111,7 @@ async def test_the_watchdog_leaves_a_job_that_is_being_ended(server, admin, clai
 async def test_after_a_start_everybody_has_a_whole_lease(server, claimed, clock):
     await claimed()
     clock.advance(hours=1)
-    await server[DATABASE].write(attempts.renew_all, server[SETTINGS].jobs)
+    await server[DATABASE].write(leases.begin_anew, server[SETTINGS].jobs)
     assert await look(server) == 0
     clock.advance(seconds=60)
     assert await look(server) == 1

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from orchestrator_server.http.keys import DATABASE
-from orchestrator_server.maintenance import lost_items
+from orchestrator_server.http.keys import DATABASE, SETTINGS
+from orchestrator_server.maintenance import leases, lost_items
+from orchestrator_server.queue_items.lifecycle import ROBOT_LEASE_SECONDS
 
 
 async def make_queue(admin, name="bills", **wanted):
@@ -284,6 +285,21 @@ async def test_an_item_is_its_jobs_for_as_long_as_that_runs(admin, server, queue
         await robot.post("/api/runner/heartbeat", 200, jobs=beat)
         assert await server[DATABASE].write(lost_items.run_once) == 0
     assert (await get(admin, item))["status"] == "in_progress"
+
+
+@pytest.mark.parametrize("lease_seconds", [60, None])
+async def test_after_a_time_without_a_server_an_item_has_a_whole_lease(
+    admin, server, robot, clock, lease_seconds
+):
+    queue = await make_queue(admin, lease_seconds=lease_seconds, max_retries=1)
+    item = await add(admin, queue)
+    await take(robot)
+    clock.advance(hours=1)
+    await server[DATABASE].write(leases.begin_anew, server[SETTINGS].jobs)
+    assert await server[DATABASE].write(lost_items.run_once) == 0
+    clock.advance(seconds=lease_seconds or ROBOT_LEASE_SECONDS)
+    assert await server[DATABASE].write(lost_items.run_once) == 1
+    assert (await get(admin, item))["status"] == "new"
 
 
 async def test_a_lease_is_renewed_or_the_item_goes_back(admin, server, robot, clock):
