@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults mutants check docs fuzz bench clean
+.PHONY: demo test faults soak mutants check docs fuzz bench clean
 
 demo: .venv/ready  ## a server, a robot and three packages at work: make demo [ARGS=--once]
 	$(BIN)/orchestrator demo $(ARGS)
@@ -10,7 +10,10 @@ test: .venv/ready  ## every promise, on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 faults: .venv/ready  ## all faults, also those that take long: make faults [ARGS='-k disk']
-	$(BIN)/python -m pytest tests/faults tests/machine $(ARGS)
+	$(BIN)/python -m pytest tests/faults tests/machine tests/soak $(ARGS)
+
+soak: .venv/ready  ## robots and trouble for long, and nothing grows: make soak [MINUTES=5] [SEED=7]
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),5) --seed $(or $(SEED),7) $(ARGS)
 
 mutants: .venv/ready  ## deliberate bugs, each of which the tests must catch
 	$(BIN)/python -m tests.machine.mutants $(ARGS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 import click
 
 import orchestrator_server
-from benchmarks import commands
+from benchmarks import commands, durability
 from orchestrator_server.config import Config
 from orchestrator_server.db import queries
 from orchestrator_server.db.migrate import migrate
@@ -27,22 +28,35 @@ REPORT = Path(__file__).parent.parent / "docs" / "performance.md"
 LIMIT = 1.5
 SQL = queries.parse(resources.files(__package__).joinpath("fill.sql").read_text(), "fill.sql")
 PAGE = 10_000
+HEADS = {"calls": "# Performance", "durability": durability.HEAD, "commands": commands.HEAD}
 
 
 @click.command()
 @click.option("--jobs", default=1_000_000, show_default=True)
 @click.option("--rounds", default=60, show_default=True)
-@click.option("--only", type=click.Choice(["calls", "commands"]), help="Keep the other part.")
+@click.option("--only", type=click.Choice(list(HEADS)), help="Keep the other parts.")
 def main(jobs: int, rounds: int, only: str | None) -> None:
     """Measure, on SQLite and on PostgreSQL, and write docs/performance.md."""
-    calls, head, told = REPORT.read_text("utf-8").partition(commands.HEAD)
-    if only != "commands":
-        calls = _report(asyncio.run(_measure_all(jobs, rounds)), jobs, rounds)
-    if only != "calls":
-        told = commands.section(asyncio.run(commands.measure(rounds)), rounds)
-        head = ""
-    REPORT.write_text(f"{calls.rstrip()}\n\n{head}{told}", "utf-8")
+    parts = _parts(REPORT.read_text("utf-8"))
+    for name in [only] if only else HEADS:
+        parts[name] = _measured(name, jobs, rounds)
+    text = "\n\n".join(parts[name].strip() for name in HEADS if name in parts)
+    REPORT.write_text(f"{text}\n", "utf-8")
     click.echo(f"Written: {REPORT}")
+
+
+def _parts(report):
+    """What is there of each part, by the heads they begin with."""
+    heads = "|".join(re.escape(head) for head in HEADS.values())
+    pieces = re.split(rf"^(?=(?:{heads})$)", report, flags=re.MULTILINE)
+    return {name: p for name, head in HEADS.items() for p in pieces if p.startswith(f"{head}\n")}
+
+
+def _measured(name, jobs, rounds):
+    if name == "calls":
+        return _report(asyncio.run(_measure_all(jobs, rounds)), jobs, rounds)
+    part = {"durability": durability, "commands": commands}[name]
+    return part.section(asyncio.run(part.measure(rounds)), rounds)
 
 
 async def _measure_all(jobs, rounds):
@@ -159,7 +173,7 @@ async def _time(do, *args):
 
 def _report(tables, jobs, rounds):
     lines = [
-        "# Performance",
+        HEADS["calls"],
         "",
         f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}; do not edit. Runwright "
         f"{orchestrator_server.version()}, Python {platform.python_version()}, "

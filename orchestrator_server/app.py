@@ -97,7 +97,7 @@ FEATURES = [
     docs,
 ]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
-OTHERS_UPLOAD_SECONDS = 3600  # how long another server may be receiving a package
+OTHERS_UPLOAD_SECONDS = 3600  # how long another server may be receiving a file
 
 log = structlog.get_logger(__name__)
 
@@ -152,7 +152,7 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[SETTINGS] = CurrentSettings(lambda settings: _apply(config, settings))
         await app[SETTINGS].refresh(database)
         app[PACKAGES] = PackageStore(config.data / "packages")
-        await _sweep_packages(app[PACKAGES], database)
+        await _sweep(app, database)
         app[LOGS] = Logs(config.data / "logs", lambda: app[SETTINGS].jobs.log_limit_bytes)
         await _create_first_admin(app, config)
         app[THROTTLE] = Throttle(clock)
@@ -183,11 +183,12 @@ def _maintenance(app: web.Application, database: Database) -> Maintenance:
     )
 
 
-async def _sweep_packages(store: PackageStore, database: Database) -> None:
+async def _sweep(app: web.Application, database: Database) -> None:
     """A server that was killed may have left a file without a row; a lost disk, the reverse."""
-    files = await database.read(package_editing.stored_files)
     age = 0 if database.dialect == "sqlite" else OTHERS_UPLOAD_SECONDS
-    there = store.sweep({file.file_path for file in files}, older_than_seconds=age)
+    app[ARTIFACTS].sweep(older_than_seconds=age)
+    files = await database.read(package_editing.stored_files)
+    there = app[PACKAGES].sweep({file.file_path for file in files}, older_than_seconds=age)
     for package in package_editing.missing_files(files, there):
         log.error("the file of a package is missing; publish it again", package=package)
 

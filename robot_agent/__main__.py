@@ -1,18 +1,21 @@
 """The program `robot-agent`: reads its options, runs the agent, says how it ended."""
 
 import asyncio
+import json
 import logging
 import os
 import platform
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
-from robot_agent import config, data_folder, pulse
+from robot_agent import config, data_folder, doctor, pulse, status, tls
 from robot_agent.agent import Agent
 from robot_agent.exits import AgentExit, Status
+from robot_agent.service import command as service
 from sdk.running import family
 
 DRAIN_LOOK_SECONDS = 0.2
@@ -20,7 +23,15 @@ DRAIN_LOOK_SECONDS = 0.2
 log = logging.getLogger("robot_agent")
 
 
-@click.group(name="robot-agent")
+class _Program(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except AgentExit as reason:
+            sys.exit(_say(reason))
+
+
+@click.group(name="robot-agent", cls=_Program)
 @click.version_option(package_name="runwright", prog_name="robot-agent")
 def main() -> None:
     """Runs the jobs of an orchestrator on this machine."""
@@ -39,7 +50,12 @@ def main() -> None:
 @click.option("--job-memory-mib", help="Over this a job is ended (out_of_memory); no limit.")
 @click.option("--job-processes", help="Over this many processes a job is ended; no limit.")
 @click.option("--job-output-mib", help="Over this a job is ended (output_limit); no limit.")
+@click.option("--environments-mib", help="Over this old environments go; 10240, 0: no limit.")
+@click.option("--environments-days", help="Unused so long, an environment goes; 30, 0: never.")
 @click.option("--deaf-after-seconds", help="When to start anew if only others are answered; 300.")
+@click.option("--finish-minutes", help="How long jobs may go on after SIGTERM; 0, until they end.")
+@click.option("--ca-file", help="Certificates (PEM) to trust besides the system's.")
+@click.option("--health-port", help="Port on 127.0.0.1 for /health, /status, /metrics; 0, none.")
 @click.option("--config", help="TOML file with the same settings. [RUNWRIGHT_CONFIG]")
 def run(**options: str | None) -> None:
     """Register with the server and work until stopped.
@@ -53,8 +69,6 @@ def run(**options: str | None) -> None:
     )
     try:
         _run(options)
-    except AgentExit as reason:
-        sys.exit(_say(reason))
     except BaseExceptionGroup as group:
         first = _first_exit(group)
         if first is None:
@@ -66,7 +80,9 @@ def run(**options: str | None) -> None:
 def _run(options: dict[str, str | None]) -> None:
     settings = config.load(options, os.environ, default_name=platform.node() or "robot")
     machine_key = config.read_machine_key(settings, os.environ)
+    tls.context(settings.ca_file)  # a file that is none is told before anything is begun
     with data_folder.opened(settings.data, settings.min_free_mib * config.MIB) as folder:
+        tls.hand_on(settings.ca_file, folder.path)
         family.adopt_orphans()
         asyncio.run(_live(settings, machine_key, folder))
 
@@ -80,21 +96,32 @@ async def _live(settings: config.Config, machine_key: str, folder: data_folder.D
 @main.command()
 @click.option("--data", help="Folder of the agent. [RUNWRIGHT_DATA]", envvar="RUNWRIGHT_DATA")
 @click.option("--wait-seconds", type=float, help="How long to wait for its end; for ever.")
-def drain(data: str | None, wait_seconds: float | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def drain(data: str | None, wait_seconds: float | None, as_json: bool) -> None:
     """Let the agent on this machine finish its jobs, take no more, and end; return when it has.
 
     Exit status 75 if it has not ended in time: it goes on draining.
     """
     folder = Path(data).expanduser() if data else config.default_data()
-    if not data_folder.is_in_use(folder):
-        sys.exit(_say(AgentExit(Status.CONFIG, f"No agent works in {folder}; is --data right?")))
-    data_folder.drain_file(folder).touch()
+    try:
+        if not data_folder.is_in_use(folder):
+            raise AgentExit(Status.CONFIG, f"No agent works in {folder}; is --data right?")
+        data_folder.drain_file(folder).touch()
+    except OSError as error:
+        raise AgentExit(Status.CONFIG, f"{folder} cannot be used: {error}.") from error
     until = time.monotonic() + wait_seconds if wait_seconds is not None else None
     while data_folder.is_in_use(folder):
         if until is not None and time.monotonic() >= until:
-            sys.exit(_say(AgentExit(Status.NOT_YET, "Its jobs have not ended; it still drains.")))
+            raise AgentExit(Status.NOT_YET, "Its jobs have not ended; it still drains.")
         time.sleep(DRAIN_LOOK_SECONDS)
-    click.echo("Drained: the agent has finished its jobs and ended.")
+    said = "Drained: the agent has finished its jobs and ended."
+    click.echo(json.dumps({"drained": True}) if as_json else said)
+
+
+for command in (doctor.command, service.install):
+    command.params = [*run.params, *command.params]  # what `run` would be told
+for more in (doctor.command, service.command, status.command):
+    main.add_command(more)
 
 
 def _first_exit(group: BaseExceptionGroup[BaseException]) -> AgentExit | None:

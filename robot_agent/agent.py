@@ -5,16 +5,21 @@ import logging
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import aiohttp
 
-from robot_agent import recovery
-from robot_agent.config import Config
+from robot_agent import endpoint, notify, recovery, tls
+from robot_agent.config import MIB, Config
 from robot_agent.data_folder import DataFolder
+from robot_agent.environments.shelf import Shelf
 from robot_agent.heartbeat import Heart
 from robot_agent.link import Link
+from robot_agent.machine_info import Machine
+from robot_agent.outage import Outage
 from robot_agent.pulse import Pulse
+from robot_agent.standing import Lookout
+from robot_agent.warm.here import Parents
 from robot_agent.work import Work
 from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
@@ -29,38 +34,66 @@ log = logging.getLogger(__name__)
 class Agent:
     def __init__(self, config: Config, machine_key: str, data: DataFolder) -> None:
         self.pulse = Pulse()
+        self._outage = Outage()
         self._config = config
         self._machine_key = machine_key
         self._data = data
         self._life = secrets.token_urlsafe(16)
-        self._hearts: list[Heart] = []
-        self._stopping = asyncio.Event()  # finish the job, take no more
+        self._shelf = Shelf(
+            data.environments,
+            most_bytes=config.environments_mib * MIB,
+            unused_days=config.environments_days,
+        )
+        self._parents = Parents(data.environments)
+        self._machine = Machine(data.path)
+        self._lookout = Lookout(config, data, self._machine)
+        self._stopping = self._lookout.stopping  # finish the job, take no more
+        self._is_signaled = False
         self._hurry = asyncio.Event()  # end the job too
 
     async def run(self) -> None:
         """Work until asked to stop, or until one of the loops fails, which ends them all."""
         self._listen_to_signals()
+        await self._shelf.open()
         unfinished = await recovery.take_stock(self._data.journal, self._data.jobs)
-        names = self._config.robot_names
-        draining = asyncio.create_task(self._stop_when_drained())
+        await asyncio.to_thread(self._machine.look)
+        beside = [asyncio.create_task(loop) for loop in self._loops()]
         try:
-            async with self._session() as session, asyncio.TaskGroup() as robots:
-                transport = Transport(session, self._config.url)
-                for name in names:
-                    robots.create_task(self._live(transport, name, self._stopping))
-                for name in set(unfinished) - set(names):  # robots of ours no more
-                    robots.create_task(self._live(transport, name, _is_set()))
+            async with endpoint.serving(self._config.health_port, self._lookout, self._data.path):
+                await self._live_all(unfinished)
         finally:
-            draining.cancel()
+            for loop in beside:
+                loop.cancel()
+            await self._parents.close()
+
+    def _loops(self) -> list[Coroutine[None, None, None]]:
+        """What goes on beside the robots, and ends with them."""
+        return [
+            self._stop_when_drained(),
+            self._machine.look_for_ever(),
+            notify.keep_telling(self._lookout.is_alive, self._lookout.summary),
+        ]
+
+    async def _live_all(self, unfinished: list[str]) -> None:
+        names = self._config.robot_names
+        async with self._session() as session, asyncio.TaskGroup() as robots:
+            transport = Transport(session, self._config.url)
+            for name in names:
+                robots.create_task(self._live(transport, name, self._stopping))
+            for name in set(unfinished) - set(names):  # robots of ours no more
+                robots.create_task(self._live(transport, name, _is_set()))
 
     async def _live(self, transport: Transport, name: str, stopping: asyncio.Event) -> None:
-        link = Link(transport, name, self._machine_key, self._data.journal.instance, self.pulse)
+        instance = self._data.journal.instance
+        link = Link(transport, name, self._machine_key, instance, self.pulse, self._machine,
+                    self._outage)  # fmt: skip
         try:
             await link.register(self._stopping)
         except GaveUp:
             return  # it has nothing to finish
         heart = Heart(link)
-        self._hearts.append(heart)
+        if self._lookout.add(heart):
+            notify.tell("READY=1", f"STATUS={self._lookout.summary()}")
         async with asyncio.TaskGroup() as loops:
             beating = loops.create_task(heart.beat_for_ever())
             fence = loops.create_task(heart.fence_for_ever())
@@ -69,24 +102,36 @@ class Agent:
             beating.cancel()
             fence.cancel()
         link.leave()
+        del self._lookout.hearts[name]
 
-    def stop(self) -> None:
-        """The first time: finish the job, take no more. Again: end the job too."""
+    def drain(self) -> None:
+        """Finish the jobs, take no more."""
         if not self._stopping.is_set():
             log.info("Stopping: running jobs are finished, no more are taken.")
             self._stopping.set()
+            notify.tell("STOPPING=1")
+
+    def stop(self) -> None:
+        """The first time: finish the jobs, within `finish_minutes`. Again: end them too."""
+        if self._is_signaled:
+            self._end_jobs()
             return
+        self._is_signaled = True
+        self.drain()
+        if minutes := self._config.finish_minutes:
+            asyncio.get_running_loop().call_later(minutes * 60, self._end_jobs)
+
+    def _end_jobs(self) -> None:
         log.warning("Stopping at once: running jobs are ended.")
         self._hurry.set()
-        for heart in self._hearts:
+        for heart in self._lookout.hearts.values():
             if heart.running is not None:
                 heart.running.order.stop(Reason.OPERATOR)
 
     async def _stop_when_drained(self) -> None:
         while not await asyncio.to_thread(self._data.drain.exists):  # noqa: ASYNC110 -- no event
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
-        if not self._stopping.is_set():
-            self.stop()
+        self.drain()
 
     def _workplace(self, link: Link, heart: Heart) -> Workplace:
         return Workplace(
@@ -95,6 +140,8 @@ class Agent:
             url=self._config.url,
             jobs=self._data.jobs,
             packages=self._data.packages,
+            shelf=self._shelf,
+            parents=self._parents,
             journal=self._data.journal,
             reserve=self._data.reserve,
             limits=self._config.limits,
@@ -105,7 +152,7 @@ class Agent:
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             # No limit: a heartbeat must never queue behind downloads and long polls.
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls.context(self._config.ca_file)),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=True,  # HTTPS_PROXY and its kin
         )

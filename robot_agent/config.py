@@ -30,7 +30,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     job_memory_mib: Annotated[int, Meta(ge=0)] = 0
     job_processes: Annotated[int, Meta(ge=0)] = 0
     job_output_mib: Annotated[int, Meta(ge=0)] = 0
+    environments_mib: Annotated[int, Meta(ge=0)] = 10 * 1024
+    environments_days: Annotated[int, Meta(ge=0)] = 30
     deaf_after_seconds: Annotated[int, Meta(ge=1)] = 300
+    finish_minutes: Annotated[int, Meta(ge=0)] = 0
+    ca_file: Path | None = None
+    health_port: Annotated[int, Meta(ge=0, le=65535)] = 0
 
     @property
     def limits(self) -> Limits:

@@ -16,6 +16,7 @@ class DataFolder:
         self.path = path
         self.jobs = path / "jobs"
         self.packages = path / "packages"
+        self.environments = path / "environments"
         self.drain = drain_file(path)
         self.reserve = reserve
         self.journal = journal

@@ -16,6 +16,15 @@ class Status(IntEnum):
     CONFIG = 78
 
 
+MEANINGS = {
+    Status.SOFTWARE: "a part of it failed, or it had gone deaf",
+    Status.FOLDER_IN_USE: "another agent uses its data folder",
+    Status.NAME_IN_USE: "its name is in use, by another machine or by a copy of it",
+    Status.KEY_REFUSED: "the server refuses its machine key",
+    Status.CONFIG: "something that it was told does not fit",
+}
+
+
 class AgentExit(Exception):
     """Going on is useless until somebody acts; the message says what to do."""
 

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import random
+import time
+from datetime import UTC, datetime
 
 from robot_agent.clock import now
-from robot_agent.link import Link, machine_info
+from robot_agent.link import Link
 from robot_agent.running import RunningJob
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import AgentSettings, Heartbeat, JobAction
@@ -17,6 +19,7 @@ PROGRESS_SECONDS = 1.0  # how often news of progress may hurry a beat
 FENCE_STOP_SECONDS = 40.0  # the server's lease is 60: be gone before the job is somebody else's
 FENCE_KILL_SECONDS = 50.0
 FENCE_LOOK_SECONDS = 0.5
+STUCK_SECONDS = 90.0  # a beat waits for its answer for ten seconds at most, and then for the next
 
 log = logging.getLogger(__name__)
 _dice = random.SystemRandom()
@@ -28,14 +31,33 @@ class Heart:
     def __init__(self, link: Link) -> None:
         self.running: RunningJob | None = None
         self.settings = AgentSettings()
-        self.trouble: str | None = None  # why this robot takes no jobs, for people to see
+        self.jobs_taken = 0
+        self.acknowledged_at: datetime | None = None  # the last time that the server heard it
+        self.turned_at = now()  # when it last began to beat, heard or not
         self._link = link
         self._heard_at = now()  # when the last acknowledged beat was sent
         self._failures = 0
-        self._told_trouble: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self._link.name
+
+    @property
+    def trouble(self) -> str | None:
+        """Why this robot takes no jobs."""
+        return self._link.news.trouble
+
+    @property
+    def silent_seconds(self) -> float:
+        return now() - self._heard_at
+
+    def is_beating(self) -> bool:
+        """Whether it goes on trying, be it heard or not."""
+        return self._link.is_registering or now() - self.turned_at < STUCK_SECONDS
 
     async def beat_for_ever(self) -> None:
         while True:
+            self.turned_at = now()
             try:
                 await self.beat()
                 self._note_success()
@@ -52,15 +74,18 @@ class Heart:
 
     async def beat(self) -> None:
         """Beat once and do what the answer says; raises what the connection raises."""
-        job, sent_at, trouble = self.running, now(), self.trouble
+        job, sent_at, sent_time = self.running, now(), time.time()
+        info = self._link.news.since_told()
         beat = Heartbeat(
             robot_id=self._link.robot_id,
             jobs=[job.beat()] if job else [],
-            machine_info=None if trouble == self._told_trouble else machine_info(trouble),
+            machine_info=info,
         )
         answer = await self._link.once(lambda client: client.beat(beat))
-        self._told_trouble = trouble
+        self._link.news.note_told(info)
+        self._link.news.machine.note_clock(sent_time, answer.server_time)
         self._heard_at = max(self._heard_at, sent_at)
+        self.acknowledged_at = datetime.now(UTC)
         self.settings = answer.settings
         for action in answer.jobs:
             # Matched by attempt too: the answer may be about an earlier try of the same job.

@@ -4,18 +4,20 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from robot_agent import job_folder, limits, log_stream, orders, reporting
+from robot_agent import artifacts, job_folder, limits, log_stream, orders, reporting
+from robot_agent.environments.shelf import Environment
 from robot_agent.exits import JobFailed
 from robot_agent.journal import Entry, Unwritable
 from robot_agent.running import RunningJob
 from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
-from sdk.contract.runner import JobReport
+from sdk.contract.runner import AssignedProcess, JobReport
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
 from sdk.retry import until_answered
@@ -31,6 +33,11 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+class Start(NamedTuple):
+    script: Path
+    environment: Environment
+
+
 class _Stopped(Exception):
     """The job is to stop before its script has started."""
 
@@ -42,6 +49,8 @@ async def run(place: Workplace, job: RunningJob) -> None:
     ended = asyncio.Event()
     send = log_stream.sender(link, entry.job_id, entry.attempt)
     stream = asyncio.create_task(log_stream.follow(job.spool, ended=ended, send=send))
+    bring = artifacts.bringer(link, entry.job_id, entry.attempt)
+    bringing = asyncio.create_task(artifacts.follow(job.folder / "work", ended=ended, bring=bring))
     listening = asyncio.create_task(orders.listen(link, job))
     try:
         report = await _outcome(place, job, entry)
@@ -49,16 +58,18 @@ async def run(place: Workplace, job: RunningJob) -> None:
         await asyncio.to_thread(job.spool.close)
         ended.set()
         report = msgspec.structs.replace(report, life=job.life)
-        await reporting.conclude(place, entry, report, stream)
+        await reporting.conclude(place, entry, report, stream, bringing)
     finally:
         listening.cancel()
+        bringing.cancel()
         stream.cancel()
 
 
 async def _outcome(place: Workplace, job: RunningJob, entry: Entry) -> JobReport:
     try:
-        script = await _unless_stopped(job.order, _prepare(place, job))
-        return await _run_script(place, job, entry, script)
+        async with AsyncExitStack() as lent:
+            start = await _unless_stopped(job.order, _prepare(place, job, entry, lent))
+            return await _run_script(place, job, entry, start)
     except JobFailed as failure:
         return JobReport(
             status="failed", reason=failure.reason, error_message=str(failure), started="no"
@@ -67,8 +78,15 @@ async def _outcome(place: Workplace, job: RunningJob, entry: Entry) -> JobReport
         return stopped_before_start(job.order.reason)
 
 
-async def _prepare(place: Workplace, job: RunningJob) -> Path:
+async def _prepare(place: Workplace, job: RunningJob, entry: Entry, lent: AsyncExitStack) -> Start:
+    """What is to be started; its environment is ours until `lent` is closed."""
     script = await job_folder.prepare(job.folder, place.packages, job.assignment, place.link)
+    package, work = job.assignment.package, job.folder / "work"
+    lending = place.shelf.lend(package.sha256, work, script)
+    environment = await lent.enter_async_context(lending)
+    # Written down before the server hears it: once this life is the one that starts it, no later
+    # one may, and a later one must be able to say so.
+    await _note_starting(place, entry)
     job.phase = "starting"
     try:
         # Last thing before the start: a cancel in the meantime is heard here, and whether a copy
@@ -77,8 +95,9 @@ async def _prepare(place: Workplace, job: RunningJob) -> Path:
     except Refused as refusal:
         message = f"The server refused the beat before the start: {refusal}"
         raise JobFailed(Reason.ROBOT_LOST, message) from refusal
+    failpoint("agent.after_life")
     job.spool.keep_at_most(place.heart.settings.log_limit_bytes)
-    return script
+    return Start(script, environment)
 
 
 async def _unless_stopped(order: StopOrder, work: Coroutine[None, None, T]) -> T:
@@ -95,7 +114,7 @@ async def _unless_stopped(order: StopOrder, work: Coroutine[None, None, T]) -> T
         await asyncio.gather(task, stop, return_exceptions=True)
 
 
-async def _run_script(place: Workplace, job: RunningJob, entry: Entry, script: Path) -> JobReport:
+async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: Start) -> JobReport:
     assignment = job.assignment
     job.phase = "running"
     watchers: list[asyncio.Task[None]] = []
@@ -107,18 +126,19 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, script: P
         await _note_started(place, entry)
 
     log.info("Starting %s of %s.", job, assignment.process.name)
-    await _note_starting(place, entry)
     try:
         exit = await process.run(
-            command(script, assignment.process.script_path),
+            command(start.script, assignment.process.script_path, start.environment.python),
             cwd=job.folder / "work",
-            env=child_environment(os.environ, assignment, job.folder, place.url),
+            env=child_environment(os.environ, assignment, job.folder, place.url)
+            | start.environment.variables(os.environ.get("PATH", "")),
             output=job.folder / "output.log",
             order=job.order,
             time_limit=assignment.timeout_seconds,
             grace=place.heart.settings.cancel_grace_seconds,
             mark=mark_of(job.folder),
             begun=begun,
+            start=_start(place, start.environment, assignment.process),
         )
     except OSError as error:
         message = f"The script cannot be started: {error}."
@@ -133,6 +153,12 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, script: P
     )  # fmt: skip
     report = report_for(exit, job.order, assignment.timeout_seconds)
     return await asyncio.to_thread(as_told, report, job.folder)
+
+
+def _start(place: Workplace, environment: Environment, wanted: AssignedProcess) -> process.Start:
+    if wanted.start == "warm":
+        return place.parents.start_of(environment, wanted.preload)
+    return Family.start
 
 
 async def _note_starting(place: Workplace, entry: Entry) -> None:

@@ -12,11 +12,11 @@ What is asked for with a key that is not here was not begun here.
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -24,8 +24,6 @@ from robot_agent.exits import AgentExit, Status
 from robot_agent.reserve import Reserve
 from sdk.contract.runner import JobReport
 from sdk.failpoints import failpoint
-
-T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (instance TEXT NOT NULL);
@@ -58,12 +56,21 @@ class Entry(msgspec.Struct, frozen=True):
     report: JobReport | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Write:
+    sql: str
+    values: tuple[object, ...]
+    durable: bool
+    outcome: asyncio.Future[Exception | None]
+
+
 class Unwritable(Exception):
     """The journal cannot be written; nothing may be begun that it does not know of."""
 
 
 class Journal:
     """Each method returns when the row is written; on a thread of its own, as it waits for disks.
+    Rows that come while it waits are written together: one wait for all of them.
 
     CLAIMING, STARTING and EXITED wait until the row is on the disk. What a cut of power may take
     of the others changes nothing: a script that is lost as STARTED is found as STARTING, and a
@@ -72,6 +79,8 @@ class Journal:
 
     def __init__(self, path: Path, reserve: Reserve) -> None:
         self._reserve = reserve
+        self._waiting: list[_Write] = []
+        self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         try:
             self._db = self._thread.submit(open_file, path).result()
@@ -107,36 +116,65 @@ class Journal:
 
     async def forget(self, robot: str) -> None:
         """Its job is reported, or its key is used up."""
-        await self._on_thread(self._write, False, "DELETE FROM begun WHERE robot = ?", (robot,))
+        await self._write("DELETE FROM begun WHERE robot = ?", (robot,), durable=False)
 
     async def _put(self, entry: Entry, *, durable: bool) -> None:
         report = entry.report and msgspec.json.encode(entry.report)
         values = (*msgspec.structs.astuple(entry)[:-1], report)
-        await self._on_thread(
-            self._write,
-            durable,
-            "INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?, ?, ?, ?)",
-            values,
-        )
+        sql = "INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?, ?, ?, ?)"
+        await self._write(sql, values, durable=durable)
 
-    async def _on_thread(self, do: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, do, *args)
+    async def _write(self, sql: str, values: tuple[object, ...], *, durable: bool) -> None:
+        loop = asyncio.get_running_loop()
+        write = _Write(sql, values, durable, loop.create_future())
+        self._waiting.append(write)
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._write_waiting())
+        if (error := await write.outcome) is not None:
+            raise Unwritable(f"The journal cannot be written: {error}.") from error
 
-    def _write(self, durable: bool, sql: str, values: tuple[object, ...]) -> None:
-        try:
-            self._write_once(durable, sql, values)
-        except (sqlite3.Error, OSError):
-            self._reserve.spend()  # the disk may be full: there is room for this
+    async def _write_waiting(self) -> None:
+        """While some are written the next ones gather: a robot that is alone never waits."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
             try:
-                self._write_once(durable, sql, values)
-            except (sqlite3.Error, OSError) as error:
-                raise Unwritable(f"The journal cannot be written: {error}.") from error
+                errors = await loop.run_in_executor(self._thread, self._write_all, batch)
+            except Exception as error:  # nobody may wait for ever, or believe it was written
+                errors = [error] * len(batch)
+            for write, outcome in zip(batch, errors, strict=True):
+                if not write.outcome.done():  # else its caller was canceled
+                    write.outcome.set_result(outcome)
 
-    def _write_once(self, durable: bool, sql: str, values: tuple[object, ...]) -> None:
+    def _write_all(self, batch: list[_Write]) -> list[Exception | None]:
+        try:
+            self._write_once(batch)
+        except Exception:
+            self._reserve.spend()  # the disk may be full: there is room for this
+            # One by one, so that one that does not fit harms no other.
+            return [self._error_of(write) for write in batch]
+        return [None] * len(batch)
+
+    def _error_of(self, write: _Write) -> Exception | None:
+        try:
+            self._write_once([write])
+        except Exception as error:
+            return error
+        return None
+
+    def _write_once(self, batch: list[_Write]) -> None:
         failpoint("journal.write")
         # FULL flushes the log at each commit, NORMAL at the next one that is FULL.
+        durable = any(write.durable for write in batch)
         self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        self._db.execute(sql, values)
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for write in batch:
+                self._db.execute(write.sql, write.values)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.rollback()
+            raise
 
     def _identity(self) -> str:
         """One id for each journal: by it the server tells a restarted agent from another one."""

@@ -2,16 +2,25 @@
 
 import asyncio
 import logging
-import platform
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import metadata
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from robot_agent.exits import AgentExit, Status
+from robot_agent.machine_info import Machine, News
+from robot_agent.outage import Outage
 from robot_agent.pulse import Pulse
 from sdk import robot_client
 from sdk.contract.runner import RobotRegister
-from sdk.errors import Conflict, Forbidden, Refused, Unauthenticated
+from sdk.errors import (
+    Conflict,
+    Forbidden,
+    NotAnOrchestrator,
+    Refused,
+    Unauthenticated,
+    Unreachable,
+)
 from sdk.retry import until_answered
 from sdk.robot_client import RobotClient
 from sdk.transport import Transport
@@ -25,32 +34,48 @@ log = logging.getLogger(__name__)
 
 class Link:
     def __init__(
-        self, transport: Transport, name: str, machine_key: str, instance: str, pulse: Pulse
+        self,
+        transport: Transport,
+        name: str,
+        machine_key: str,
+        instance: str,
+        pulse: Pulse,
+        machine: Machine | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self.name = name
         self.instance = instance
         self.robot_id = 0  # until it is registered
+        self.news = News(machine or Machine())
         self._transport = transport
         self._machine_key = machine_key
         self._pulse = pulse
+        self._outage = outage or Outage()
         self._client: RobotClient | None = None
         self._registering = asyncio.Lock()
 
+    @property
+    def is_registering(self) -> bool:
+        return self._registering.locked()
+
     async def register(self, stop: asyncio.Event | None = None) -> None:
+        info = self.news.everything()
         request = RobotRegister(
             name=self.name,
             machine_key=self._machine_key,
-            machine_info=machine_info(),
+            machine_info=info,
             agent_version=metadata.version("runwright"),
             agent_instance=self.instance,
         )
         try:
             registered = await until_answered(
-                lambda: robot_client.register(self._transport, request), stop=stop
+                lambda: self._in_turn(lambda: robot_client.register(self._transport, request)),
+                stop=stop,
             )
         except Refused as refusal:
             raise _final(self.name, refusal) from refusal
         self.robot_id = registered.robot_id
+        self.news.note_told(info)
         self._pulse.note(self.name)
         self._client = RobotClient(self._transport, registered.api_token)
         log.info("Robot %s is registered as number %d.", self.name, self.robot_id)
@@ -62,12 +87,25 @@ class Link:
             if client is None:
                 raise RuntimeError(f"Robot {self.name} is not registered yet.")
             try:
-                answer = await call(client)
+                answer = await self._in_turn(partial(call, client))
             except Unauthenticated:
                 await self._register_again(client)
             else:
                 self._pulse.note(self.name)
                 return answer
+
+    async def _in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
+        await self._outage.turn()
+        try:
+            answer = await ask()
+        except (Unreachable, NotAnOrchestrator):
+            self._outage.note(is_answered=False)
+            raise
+        except Refused:
+            self._outage.note(is_answered=True)
+            raise
+        self._outage.note(is_answered=True)
+        return answer
 
     async def answered(
         self,
@@ -99,14 +137,3 @@ def _final(name: str, refusal: Refused) -> AgentExit:
         case Conflict():
             return AgentExit(Status.NAME_IN_USE, f"Robot {name} cannot register: {refusal}")
     return AgentExit(Status.CONFIG, f"The server does not accept robot {name}: {refusal}")
-
-
-def machine_info(trouble: str | None = None) -> dict[str, Any]:
-    """What an operator sees of this machine; `trouble` is why it takes no jobs."""
-    return ({"takes_no_jobs": trouble} if trouble else {}) | {
-        "hostname": platform.node(),
-        "system": platform.system(),
-        "release": platform.release(),
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-    }

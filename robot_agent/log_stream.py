@@ -16,6 +16,7 @@ from sdk.errors import LogGap, Refused
 from sdk.robot_client import LOG_CHUNK_BYTES
 
 LOOK_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0  # once its report is in, a log has a minute: let it be tried then
 
 Send = Callable[[int, bytes], Awaitable[LogAnswer]]
 
@@ -26,7 +27,10 @@ def sender(link: Link, job_id: int, attempt: int) -> Send:
     """Sends pieces of that attempt's log until they are answered."""
 
     async def send(offset: int, chunk: bytes) -> LogAnswer:
-        return await link.answered(lambda client: client.append_log(job_id, attempt, offset, chunk))
+        return await link.answered(
+            lambda client: client.append_log(job_id, attempt, offset, chunk),
+            most_seconds=LONGEST_PAUSE_SECONDS,
+        )
 
     return send
 

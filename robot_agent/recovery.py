@@ -12,7 +12,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from robot_agent import job_folder, log_stream, reporting
+from robot_agent import artifacts, job_folder, log_stream, reporting
 from robot_agent.journal import Entry, Journal, State
 from robot_agent.spool import Spool
 from robot_agent.workplace import Workplace
@@ -55,10 +55,15 @@ async def finish(place: Workplace) -> str | None:
     await asyncio.to_thread(spool.close_unwatched)
     send = log_stream.sender(place.link, entry.job_id, entry.attempt)
     stream = asyncio.create_task(log_stream.send_rest(spool, send))
+    bring = artifacts.bringer(place.link, entry.job_id, entry.attempt)
+    ended = asyncio.Event()
+    ended.set()
+    bringing = asyncio.create_task(artifacts.follow(folder / "work", ended=ended, bring=bring))
     try:
-        await reporting.conclude(place, entry, entry.report, stream)
+        await reporting.conclude(place, entry, entry.report, stream, bringing)
     finally:
         stream.cancel()
+        bringing.cancel()
     return None
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import msgspec
 
@@ -15,13 +16,18 @@ from sdk.failpoints import failpoint
 OUR_FAULT = frozenset({400, 413, 422})
 SHORT_MESSAGE = 1000
 LAST_LOG_SECONDS = 10.0  # how long a report waits for the end of the log
+LATE_ARTIFACTS_SECONDS = 600.0  # what is not brought until then is given up
 LATE_LOG_SECONDS = 60.0  # and the log, once the report is in and the server thus there
 
 log = logging.getLogger(__name__)
 
 
 async def conclude(
-    place: Workplace, entry: Entry, report: JobReport, stream: asyncio.Task[int]
+    place: Workplace,
+    entry: Entry,
+    report: JobReport,
+    stream: asyncio.Task[int],
+    artifacts: asyncio.Task[None],
 ) -> None:
     """Keep the report, send it until it is answered, forget the job, clear away.
 
@@ -40,6 +46,7 @@ async def conclude(
     await _wait_for_log(stream, LAST_LOG_SECONDS)
     await _deliver(place, entry.job_id, report)
     await _wait_for_log(stream, LATE_LOG_SECONDS)
+    await _wait_for(artifacts, "artifacts", LATE_ARTIFACTS_SECONDS)
     failpoint("agent.after_report")
     await forget(place, entry)
     await asyncio.to_thread(job_folder.clear_away, place.own_jobs)
@@ -79,8 +86,12 @@ async def _deliver_less(place: Workplace, job_id: int, report: JobReport) -> Non
 
 
 async def _wait_for_log(stream: asyncio.Task[int], seconds: float) -> None:
-    done, _ = await asyncio.wait({stream}, timeout=seconds)
+    await _wait_for(stream, "log", seconds)
+
+
+async def _wait_for(sending: asyncio.Task[Any], what: str, seconds: float) -> None:
+    done, _ = await asyncio.wait({sending}, timeout=seconds)
     if not done:
-        log.warning("The log could not be sent to its end within %.0f s.", seconds)
-    elif not stream.cancelled() and (error := stream.exception()):
-        log.error("The log could not be sent.", exc_info=error)
+        log.warning("The %s could not be sent to the end within %.0f s.", what, seconds)
+    elif not sending.cancelled() and (error := sending.exception()):
+        log.error("The %s could not be sent.", what, exc_info=error)

@@ -56,15 +56,15 @@ class Work:
 
     async def _is_in_trouble(self, key: str) -> bool:
         """Whether this machine cannot promise to remember a job; the server is told why."""
-        heart = self._place.heart
+        news = self._place.link.news
         trouble = await asyncio.to_thread(self._place.reserve.trouble)
         try:
             await self._place.journal.claiming(self._place.link.name, key)
         except Unwritable as error:
             trouble = str(error)
-        if trouble != heart.trouble:
+        if trouble != news.trouble:
             log.warning("%s", f"No job is taken: {trouble}" if trouble else "Jobs are taken again.")
-            heart.trouble = trouble
+            news.trouble = trouble
         return trouble is not None
 
     async def _claim(self, key: str) -> NextJobAnswer | None:
@@ -112,6 +112,7 @@ class Work:
         if self._place.hurry.is_set():
             job.order.stop(Reason.OPERATOR)
         self._place.heart.running = job
+        self._place.heart.jobs_taken += 1
         try:
             await job_runner.run(self._place, job)
         finally:

@@ -4,11 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from robot_agent.environments.shelf import Shelf
 from robot_agent.heartbeat import Heart
 from robot_agent.journal import Journal
 from robot_agent.limits import Limits
 from robot_agent.link import Link
 from robot_agent.reserve import Reserve
+from robot_agent.warm.here import Parents
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Workplace:
     url: str
     jobs: Path  # of all robots
     packages: Path  # shared by all robots of the agent
+    shelf: Shelf
+    parents: Parents
     journal: Journal
     reserve: Reserve
     limits: Limits

@@ -12,7 +12,14 @@ from typing import Any
 import msgspec
 
 from sdk.contract.base import Labels, Name, Text
-from sdk.contract.processes import Attempts, ConcurrencyLimit, Priority, Seconds
+from sdk.contract.processes import (
+    Attempts,
+    ConcurrencyLimit,
+    Preload,
+    Priority,
+    Seconds,
+    Start,
+)
 
 
 class BadProject(Exception):
@@ -29,6 +36,8 @@ class ProcessPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     priority: Priority | msgspec.UnsetType = msgspec.UNSET
     concurrency_limit: ConcurrencyLimit | msgspec.UnsetType = msgspec.UNSET
     labels: Labels | msgspec.UnsetType = msgspec.UNSET
+    start: Start | msgspec.UnsetType = msgspec.UNSET
+    preload: Preload | msgspec.UnsetType = msgspec.UNSET
     default_parameters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
     def options(self) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What a robot asks of its server, one method per endpoint."""
 
 from pathlib import Path
+from urllib.parse import quote
 
+from sdk.contract.jobs import Artifact
 from sdk.contract.runner import (
     Heartbeat,
     HeartbeatAnswer,
@@ -18,6 +20,7 @@ from sdk.transport import Transport
 
 TOKEN_HEADER = "X-Robot-Token"  # noqa: S105 -- the name of a header, not a secret
 CLAIM_MARGIN_SECONDS = 10  # on top of the wait that was asked for
+ARTIFACT_SECONDS = 600  # 64 MiB over a slow line
 REPORT_SECONDS = 30  # a result may be a megabyte, and the line slow
 LOG_CHUNK_BYTES = 256 * 1024
 
@@ -81,6 +84,18 @@ class RobotClient:
             report,
             timeout_seconds=REPORT_SECONDS,
         )
+
+    async def bring_artifact(self, job_id: int, attempt: int, name: str, file: Path) -> Artifact:
+        """Bring a file that an attempt left; it is read as it is sent."""
+        with file.open("rb") as content:
+            return await self._transport.send(
+                "PUT",
+                f"/api/runner/jobs/{job_id}/artifacts/{quote(name, safe='')}",
+                Artifact,
+                content,
+                params={"attempt": attempt},
+                timeout_seconds=ARTIFACT_SECONDS,
+            )
 
     async def download_package(self, package_id: int, destination: Path) -> str:
         """Return the SHA-256 of what was written."""

@@ -2,27 +2,31 @@
 
 import hashlib
 import math
+import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import aiohttp
 import msgspec
 
+from sdk import certificates
 from sdk.contract.problem import MEDIA_TYPE, Problem
 from sdk.errors import NotAnOrchestrator, Refused, Unreachable, from_problem
 
 T = TypeVar("T")
 
-Body = msgspec.Struct | bytes | aiohttp.FormData | None
+Body = msgspec.Struct | bytes | BinaryIO | aiohttp.FormData | None
 PIECE_BYTES = 256 * 1024
 CONNECT_SECONDS = 10
 JSON = "application/json"
 NOT_IN_PIECES = frozenset({"text/html", "application/xhtml+xml"})  # what proxies answer with
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,500})", re.IGNORECASE)
 
 
 class Transport:
@@ -99,30 +103,43 @@ class Transport:
                 if response.status >= 300:
                     raise _refusal(response, await response.read())
                 yield response
+        except aiohttp.ClientHttpProxyError as error:
+            raise Unreachable(_proxy_says(error.status, error.message)) from error
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
             raise NotAnOrchestrator(f"The answer was cut or garbled: {error!r}.") from error
         except TimeoutError as error:
             raise Unreachable(f"{self._base_url} did not answer in time.") from error
         except aiohttp.ClientError as error:
-            raise Unreachable(
-                f"{self._base_url} cannot be reached: {_why(error)}. Is the address right, and the "
-                "server running?"
-            ) from error
+            raise Unreachable(f"{self._base_url} cannot be reached: {_why(error)}") from error
 
 
 def _why(error: aiohttp.ClientError) -> str:
     """What the system said, where it was the system; its own words are the shortest."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        return f"its certificate or TLS is not accepted ({error.__cause__ or error!r})"
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLError):
+        return certificates.why(cause)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        proxy = f"{error.host}:{error.port}"
+        return f"the proxy {proxy} does not answer; is it right in HTTP_PROXY or HTTPS_PROXY?"
+    said = str(error) or repr(error)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
-    return str(error) or repr(error)
+        said = error.os_error.strerror or str(error.os_error)
+    return f"{said}. Is the address right, and the server running?"
+
+
+def _proxy_says(status: int, said: str) -> str:
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return (
+            "The proxy asks who we are: put a user and password into HTTP_PROXY or HTTPS_PROXY, "
+            "as in http://user:password@proxy:3128."
+        )
+    return f"The proxy does not connect us to the server: it says {status} {said}."
 
 
 def _encode(body: Body) -> tuple[object, dict[str, str]]:
     if isinstance(body, msgspec.Struct):
         return msgspec.json.encode(body), {"Content-Type": JSON}
-    if isinstance(body, bytes):
+    if body is not None and not isinstance(body, aiohttp.FormData):
         return body, {"Content-Type": "application/octet-stream"}
     return body, {}
 
@@ -132,10 +149,10 @@ def _decode(response: aiohttp.ClientResponse, content: bytes, answer_type: type[
         return None
     if answer_type is bytes:
         if response.content_type in NOT_IN_PIECES:
-            raise _nonsense(response)
+            raise _nonsense(response, content)
         return content  # type: ignore[return-value]  # T is bytes
     if response.content_type != JSON:
-        raise _nonsense(response)
+        raise _nonsense(response, content)
     try:
         return msgspec.json.decode(content, type=answer_type)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -145,27 +162,45 @@ def _decode(response: aiohttp.ClientResponse, content: bytes, answer_type: type[
 
 def _refusal(response: aiohttp.ClientResponse, content: bytes) -> Refused | NotAnOrchestrator:
     if response.status < 400:
+        where = response.headers.get("Location", "elsewhere").partition("?")[0]
         return NotAnOrchestrator(
-            f"The server redirects elsewhere ({response.status}); is the address right?",
+            f"The server redirects to {words(where)} ({response.status}): a page to sign in on, of "
+            "a proxy or a network, or the address is not quite right.",
             response.status,
         )
+    if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return NotAnOrchestrator(_proxy_says(response.status, ""), response.status)
     if response.content_type not in (MEDIA_TYPE, JSON):
-        return _nonsense(response)
+        return _nonsense(response, content)
     try:
         problem = msgspec.json.decode(content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _nonsense(response)
+        return _nonsense(response, content)
     # What the connection says counts, should the body say otherwise.
     problem = msgspec.structs.replace(problem, status=response.status)
     return from_problem(problem, _retry_after(response.headers.get("Retry-After")))
 
 
-def _nonsense(response: aiohttp.ClientResponse) -> NotAnOrchestrator:
-    return NotAnOrchestrator(
-        f"An answer of type {response.content_type} (status {response.status}) is not from an "
-        "orchestrator; is a proxy in the way?",
-        response.status,
-    )
+def _nonsense(response: aiohttp.ClientResponse, content: bytes = b"") -> NotAnOrchestrator:
+    if response.content_type in NOT_IN_PIECES:
+        title = _TITLE.search(content.decode(errors="replace"))
+        page = f"a web page, {words(title[1])!r}" if title else "a web page"
+        said = (
+            f"{response.url.host} answers with {page} (status {response.status}), which is not "
+            "from an orchestrator. Is it the address of something else, or does a proxy or a "
+            "network want somebody to sign in? Open it in a browser on this machine."
+        )
+    else:
+        said = (
+            f"An answer of type {response.content_type} (status {response.status}) is not from an "
+            "orchestrator; is a proxy in the way?"
+        )
+    return NotAnOrchestrator(said, response.status)
+
+
+def words(text: str) -> str:
+    """Somebody else's words, short and on one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:80]
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,22 +16,34 @@ MAX_BYTES = 64 * 1024 * 1024
 class ArtifactFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._incoming = folder / "incoming"  # the others are called by the numbers of jobs
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._incoming.mkdir(exist_ok=True, mode=0o700)
 
     @asynccontextmanager
     async def receive(self, job_id: int) -> AsyncIterator[tuple[Incoming, str]]:
         """Where to write, and how the file will be known; it stays only if `keep` was called."""
-        folder = self._folder / str(job_id)
-        folder.mkdir(exist_ok=True, mode=0o700)
-        file_path = f"{job_id}/{secrets.token_hex(16)}"
-        incoming = Incoming(self._folder / f"{file_path}.part", MAX_BYTES, "An artifact")
+        name = secrets.token_hex(16)
+        incoming = Incoming(self._incoming / name, MAX_BYTES, "An artifact")
         try:
-            yield incoming, file_path
+            yield incoming, f"{job_id}/{name}"
         finally:
             incoming.discard()
 
     def keep(self, incoming: Incoming, file_path: str) -> None:
-        incoming.path.replace(self._folder / file_path)
+        place = self._folder / file_path
+        place.parent.mkdir(exist_ok=True, mode=0o700)
+        incoming.path.replace(place)
+
+    def sweep(self, *, older_than_seconds: float) -> None:
+        """Remove what was arriving at a server that was killed.
+
+        What is younger may be arriving at another one.
+        """
+        youngest = time.time() - older_than_seconds
+        for file in self._incoming.iterdir():
+            if file.stat().st_mtime <= youngest:
+                file.unlink()
 
     def remove(self, file_path: str) -> None:
         (self._folder / file_path).unlink(missing_ok=True)

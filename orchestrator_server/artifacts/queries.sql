@@ -1,5 +1,5 @@
 -- name: of_name
-SELECT file_path FROM artifacts
+SELECT id, job_id, attempt, name, sha256, size_bytes, created_at, file_path FROM artifacts
 WHERE job_id = :job_id AND attempt = :attempt AND name_key = :name_key;
 
 -- name: count

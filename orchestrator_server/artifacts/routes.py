@@ -4,23 +4,36 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from orchestrator_server.access.callers import JobCaller
+from orchestrator_server.access.callers import JobCaller, RobotCaller
 from orchestrator_server.artifacts import service
 from orchestrator_server.artifacts.files import MAX_BYTES
+from orchestrator_server.artifacts.service import Attempt
 from orchestrator_server.http import bodies, downloads
 from orchestrator_server.http.keys import ARTIFACTS, DATABASE
-from orchestrator_server.http.routes import get, job_put
+from orchestrator_server.http.routes import get, job_put, robot_put
 from sdk.contract.jobs import Artifact
+from sdk.contract.runner import ArtifactBring
 
 BINARY = "application/octet-stream"
 
 
 async def leave_artifact(request: web.Request, job: JobCaller, name: str) -> Artifact:
     """Leave a file for people; the last one of a name counts."""
+    return await _take_in(request, Attempt(job.id, job.attempt, job), name)
+
+
+async def bring_artifact(
+    request: web.Request, robot: RobotCaller, job_id: int, name: str, wanted: ArtifactBring
+) -> Artifact:
+    """Bring a file that an attempt left in its folder, also within a day after its end."""
+    return await _take_in(request, Attempt(job_id, wanted.attempt, robot), name)
+
+
+async def _take_in(request: web.Request, of: Attempt, name: str) -> Artifact:
     bodies.check_type(request, (BINARY,))
     files, database = request.app[ARTIFACTS], request.app[DATABASE]
-    await database.read(service.check, job, name)  # before it is sent
-    async with files.receive(job.id) as (incoming, file_path):
+    await database.read(service.check, of, name)  # before it is sent
+    async with files.receive(of.job_id) as (incoming, file_path):
         async for chunk in bodies.chunks(request):
             incoming.write(chunk)
         incoming.complete()
@@ -32,7 +45,7 @@ async def leave_artifact(request: web.Request, job: JobCaller, name: str) -> Art
         )
         files.keep(incoming, file_path)
         try:
-            kept, replaced = await database.write(service.keep, job, left)
+            kept, replaced = await database.write(service.keep, of, left)
         except Exception:
             files.remove(file_path)
             raise
@@ -59,6 +72,12 @@ ROUTES = [
     job_put(
         "/api/runtime/artifacts/{name}",
         leave_artifact,
+        media_types=(BINARY,),
+        limit_bytes=MAX_BYTES,
+    ),
+    robot_put(
+        "/api/runner/jobs/{job_id}/artifacts/{name}",
+        bring_artifact,
         media_types=(BINARY,),
         limit_bytes=MAX_BYTES,
     ),

@@ -1,9 +1,12 @@
-"""The verbs of an artifact: be left by a running job, be listed, be fetched."""
+"""The verbs of an artifact: be left by a running job, be brought after it by its robot, be listed,
+be fetched."""
+
+from typing import NamedTuple
 
 import msgspec
 
 from orchestrator_server import names
-from orchestrator_server.access.callers import JobCaller
+from orchestrator_server.access.callers import JobCaller, RobotCaller
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
 from orchestrator_server.db.transaction import Transaction
@@ -26,34 +29,52 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     file_path: str
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _Kept(Artifact, frozen=True, kw_only=True):
     file_path: str
+
+    def shown(self) -> Artifact:
+        told = {name: getattr(self, name) for name in Artifact.__struct_fields__}
+        return Artifact(**told)
 
 
 class _Count(msgspec.Struct, frozen=True):
     count: int
 
 
-def check(tx: Transaction, job: JobCaller, name: str) -> None:
-    """Whether this job may leave a file of that name now, before it sends it."""
-    attempts.running(tx, job)
+class Attempt(NamedTuple):
+    """Whose artifact it is, and who brings it."""
+
+    job_id: int
+    number: int
+    caller: JobCaller | RobotCaller
+
+
+def check(tx: Transaction, of: Attempt, name: str) -> None:
+    """Whether a file of that name may be left now, before it is sent."""
+    if isinstance(of.caller, JobCaller):
+        attempts.running(tx, of.caller)
+    else:
+        attempts.late_writer_of(tx, of.caller, of.job_id, of.number)
     name = names.clean_plain(name, what="artifact")
-    whose = {"job_id": job.id, "attempt": job.attempt}
+    whose = {"job_id": of.job_id, "attempt": of.number}
     [count] = tx.all(sql.count, _Count, **whose)
-    is_there = tx.maybe(sql.of_name, _Place, name_key=names.key(name), **whose)
+    is_there = tx.maybe(sql.of_name, _Kept, name_key=names.key(name), **whose)
     if count.count >= MOST and is_there is None:
         raise Conflict(f"An attempt leaves at most {MOST} artifacts; put more into one archive.")
 
 
-def keep(tx: Transaction, job: JobCaller, left: Left) -> tuple[Artifact, str | None]:
-    """The artifact, and the file of the one it replaces: the last one of a name counts."""
-    check(tx, job, left.name)
+def keep(tx: Transaction, of: Attempt, left: Left) -> tuple[Artifact, str | None]:
+    """The artifact, and a file that nobody needs any more: the last one of a name counts, and the
+    same one again is the one that is there."""
+    check(tx, of, left.name)
     name = names.clean_plain(left.name, what="artifact")
-    where = {"job_id": job.id, "attempt": job.attempt, "name_key": names.key(name)}
-    before = tx.maybe(sql.of_name, _Place, **where)
+    where = {"job_id": of.job_id, "attempt": of.number, "name_key": names.key(name)}
+    before = tx.maybe(sql.of_name, _Kept, **where)
+    if before is not None and (before.name, before.sha256) == (name, left.sha256):
+        return before.shown(), left.file_path
     values = {"sha256": left.sha256, "size_bytes": left.size_bytes, "file_path": left.file_path}
     kept = tx.one(sql.keep, Artifact, missing="It was not kept.", name=name, **where, **values)
-    audit.record(tx, job.actor, "artifact.created", after=kept, name=name)
+    audit.record(tx, of.caller.actor, "artifact.created", after=kept, name=name)
     return kept, before.file_path if before else None
 
 

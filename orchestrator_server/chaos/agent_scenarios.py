@@ -39,6 +39,14 @@ async def at_the_start(site: Site) -> None:
     must(not site.notes(), "Its script was started all the same.")
 
 
+@scenario("C-10+", "the agent is killed when it has said that it starts a script")
+async def after_its_life_was_told(site: Site) -> None:
+    job_id = await _dies_at(site, "after_life")
+    expect(await site.ended(job_id), "failed", reason=Reason.AGENT_RESTARTED)
+    must(not site.notes(), "Its script was started all the same.")
+    expect(await site.ended(await site.job()), "completed")
+
+
 @scenario("C-11", "the agent is killed while a script runs")
 async def while_running(site: Site) -> None:
     agent = await site.start_agent()

@@ -21,6 +21,7 @@ from orchestrator_server.cli import options
 from orchestrator_server.config import Config
 from orchestrator_server.db import migrate
 from orchestrator_server.db.open import open_database
+from sdk.contract.processes import Start
 
 EXIT_BROKEN = 1
 
@@ -29,8 +30,11 @@ EXIT_BROKEN = 1
 @options.database_url
 @click.option("--only", multiple=True, metavar="ID", help="This disturbance alone; repeatable.")
 @click.option("--quick", is_flag=True, help="Leave out what waits for leases to end.")
+@click.option("--warm", is_flag=True, help="Scripts are started warm.")
 @click.option("--list", "only_list", is_flag=True, help="Say what there is, and do nothing.")
-def command(database_url: str | None, only: tuple[str, ...], quick: bool, only_list: bool) -> None:
+def command(
+    database_url: str | None, only: tuple[str, ...], quick: bool, warm: bool, only_list: bool
+) -> None:
     """Kill, stop, cut off and fill up a server and robots, and check that nothing was lost.
 
     All of it runs on this machine, in a fresh folder. The database is SQLite, or the EMPTY one
@@ -46,17 +50,18 @@ def command(database_url: str | None, only: tuple[str, ...], quick: bool, only_l
         return
     with tempfile.TemporaryDirectory(prefix="runwright-chaos-") as folder:
         try:
-            broken = asyncio.run(_run(Path(folder), database_url, chosen))
+            start: Start = "warm" if warm else "cold"
+            broken = asyncio.run(_run(Path(folder), database_url, start, chosen))
         except Broken as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"{len(chosen)} disturbances, {broken} with a broken promise.")
     raise SystemExit(EXIT_BROKEN if broken else 0)
 
 
-async def _run(folder: Path, database_url: str | None, chosen: list[Scenario]) -> int:
+async def _run(folder: Path, database_url: str | None, start: Start, chosen: list[Scenario]) -> int:
     await _must_be_empty(folder, database_url)
     broken = 0
-    async with Site.open(folder, database_url) as site:
+    async with Site.open(folder, database_url, start) as site:
         for one in chosen:
             began = time.monotonic()
             problems = await disturb(site, one)

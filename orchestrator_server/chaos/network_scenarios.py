@@ -62,7 +62,7 @@ async def outage(site: Site) -> None:
     await asyncio.sleep(OUTAGE_SECONDS)
     requests = len(site.proxy.happened) - before
     site.proxy.faults.clear()
-    must(requests <= OUTAGE_SECONDS + 5, f"It asked {requests} times in {OUTAGE_SECONDS:.0f} s.")
+    must(requests <= OUTAGE_SECONDS + 2, f"It asked {requests} times in {OUTAGE_SECONDS:.0f} s.")
     expect(await site.ended(job_id), "completed")
 
 

@@ -85,7 +85,11 @@ def large_result() -> None:
 
 
 def kill_agent() -> None:
-    os.kill(os.getppid(), signal.SIGKILL)
+    """Its parent; of a warm start, which has a parent between, its parent's."""
+    agent = os.getppid()
+    if b"parent.py" in Path(f"/proc/{agent}/cmdline").read_bytes():
+        agent = int(Path(f"/proc/{agent}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(agent, signal.SIGKILL)
     time.sleep(60)
 
 

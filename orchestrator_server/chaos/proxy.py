@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
+from orchestrator_server.chaos.ports import free_port
+
 KINDS = (
     *("drop_request", "drop_response", "blackhole", "duplicate", "late"),
     *("truncate", "html", "status", "slow"),
 )
+CUT_SECONDS = 0.01  # aiohttp waits without end for what is under way if it is told 0
 LOGIN_PAGE = "<html><body><form>Sign in to the network</form></body></html>"
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 
@@ -64,7 +67,8 @@ class FaultProxy:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["FaultProxy"]:
         runner = web.ServerRunner(
-            web.Server(self._pass, access_log=None, handler_cancellation=True), shutdown_timeout=0
+            web.Server(self._pass, access_log=None, handler_cancellation=True),
+            shutdown_timeout=CUT_SECONDS,
         )
         await runner.setup()
         # No limit: a black hole must not keep a place that others wait for.
@@ -86,7 +90,7 @@ class FaultProxy:
 
     async def open(self) -> None:
         """Listen, at the same port as before."""
-        port = int(self.url.rpartition(":")[2] or 0) if self.url else 0
+        port = int(self.url.rpartition(":")[2]) if self.url else free_port()
         self._site = web.TCPSite(self._runner, "127.0.0.1", port)
         await self._site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
@@ -94,8 +98,9 @@ class FaultProxy:
     async def refuse(self) -> None:
         """Refuse connections from now on, and cut those there are."""
         await self._site.stop()
-        if self._runner.server is not None:
-            await self._runner.server.shutdown(0)
+        for connection in self._runner.server.connections if self._runner.server else ():
+            if connection.transport is not None:
+                connection.transport.abort()
 
     async def _pass(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from orchestrator_server.chaos.ports import free_port
 from orchestrator_server.chaos.programs import Program
 from orchestrator_server.chaos.proxy import FaultProxy
 from orchestrator_server.chaos.waiting import LOOK_SECONDS, WAIT_SECONDS, until
@@ -23,7 +23,7 @@ from orchestrator_server.config import Config
 from sdk.client import Client
 from sdk.contract.jobs import Job, JobCreate, JobQuery, JobStatus
 from sdk.contract.machines import MachineCreate
-from sdk.contract.processes import ProcessCreate
+from sdk.contract.processes import ProcessCreate, Start
 from sdk.errors import NotAnOrchestrator, Unavailable, Unreachable
 from sdk.running import proc
 from sdk.transport import Transport
@@ -69,15 +69,17 @@ class Site:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, database_url: str | None) -> AsyncIterator["Site"]:
+    async def open(
+        cls, folder: Path, database_url: str | None, start: Start = "cold"
+    ) -> AsyncIterator["Site"]:
         """A server that is ready, with a process to run, and no robot yet."""
-        site = cls(folder, database_url, _free_port(), secrets.token_urlsafe(12))
+        site = cls(folder, database_url, free_port(), secrets.token_urlsafe(12))
         site.effects.mkdir()
         async with aiohttp.ClientSession() as session, site.proxy.serving():
             site._client = Client(Transport(session, site.url))
             try:
                 await site.start_server()
-                await site._furnish()
+                await site._furnish(start)
                 yield site
             finally:
                 for program in (*site.agents.values(), site.server):
@@ -223,7 +225,7 @@ class Site:
             self.final.setdefault(job_id, job)
         return job
 
-    async def _furnish(self) -> None:
+    async def _furnish(self, start: Start) -> None:
         await self.client.login("admin", self._password)
         await self.client.change_jobs_settings(Timers())
         machine = await self.client.create_machine(MachineCreate(name="mill"))
@@ -232,7 +234,7 @@ class Site:
         archive.write_bytes(_packed(Path(__file__).with_name("probe.py")))
         package = await self.client.upload_package(archive)
         process = await self.client.create_process(
-            ProcessCreate(name="probe", package_id=package.id, script_path="main.py")
+            ProcessCreate(name="probe", package_id=package.id, script_path="main.py", start=start)
         )
         self._process_id = process.id
 
@@ -242,9 +244,3 @@ def _packed(script: Path) -> bytes:
     with zipfile.ZipFile(content, "w") as package:
         package.write(script, "main.py")
     return content.getvalue()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -123,6 +123,10 @@ def robot_post(path: str, handler: Callable[..., Awaitable[Any]], **said: Any) -
     return _route("POST", path, handler, door=Door.ROBOTS, **said)
 
 
+def robot_put(path: str, handler: Callable[..., Awaitable[Any]], **said: Any) -> Route:
+    return _route("PUT", path, handler, door=Door.ROBOTS, **said)
+
+
 def job_get(path: str, handler: Callable[..., Awaitable[Any]], **said: Any) -> Route:
     return _route("GET", path, handler, door=Door.JOBS, **said)
 

@@ -7,6 +7,7 @@ import msgspec
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.jobs.service import sql
 from sdk.contract.jobs import JobStatus
+from sdk.contract.processes import Start
 from sdk.contract.runner import AssignedPackage, AssignedProcess, Assignment
 from sdk.contract.settings import JobSettings
 
@@ -25,6 +26,8 @@ class _Granted(msgspec.Struct, frozen=True):
     script_path: str
     package_id: int
     process_version: int
+    start: Start
+    preload: list[str]
     package_name: str
     package_version: str
     sha256: str
@@ -48,6 +51,8 @@ def make(
             script_path=job.script_path,
             package_id=job.package_id,
             version=job.process_version,
+            start=job.start,
+            preload=job.preload,
         ),
         package=AssignedPackage(
             id=job.package_id,

@@ -141,7 +141,7 @@ VALUES (:job_id, :attempt, :robot_id, :claim_key, :agent_instance, :now);
 -- name: granted
 SELECT j.id, j.status, j.attempt, a.claim_key, j.parameters, j.timeout_seconds,
        j.process_id, p.name AS process_name, j.script_path, j.package_id,
-       j.process_version, k.name AS package_name, k.version AS package_version,
+       j.process_version, p.start, p.preload, k.name AS package_name, k.version AS package_version,
        k.sha256, k.size_bytes
 FROM jobs AS j
 JOIN attempts AS a ON a.job_id = j.id AND a.attempt = j.attempt

@@ -17,7 +17,7 @@ from sdk.contract.processes import Process, ProcessUpdate
 
 # A change of one of these is a change of what would run.
 _RUNS = ("package_id", "script_path", "parameters_schema", "default_parameters")
-_AS_JSON = ("parameters_schema", "default_parameters", "labels")
+_AS_JSON = ("parameters_schema", "default_parameters", "labels", "preload")
 
 
 def update(

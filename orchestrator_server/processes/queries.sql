@@ -1,10 +1,10 @@
 -- name: insert
 INSERT INTO processes (name, name_key, description, package_id, script_path, parameters_schema,
     default_parameters, timeout_seconds, max_attempts, priority, concurrency_limit, labels,
-    created_at, updated_at)
+    start, preload, created_at, updated_at)
 VALUES (:name, :name_key, :description, :package_id, :script_path, :parameters_schema,
     :default_parameters, :timeout_seconds, :max_attempts, :priority, :concurrency_limit, :labels,
-    :now, :now)
+    :start, :preload, :now, :now)
 RETURNING *;
 
 -- name: list
@@ -38,7 +38,7 @@ UPDATE processes SET name = :name, name_key = :name_key, description = :descript
     is_active = :is_active, parameters_schema = :parameters_schema,
     default_parameters = :default_parameters, timeout_seconds = :timeout_seconds,
     max_attempts = :max_attempts, priority = :priority, concurrency_limit = :concurrency_limit,
-    labels = :labels, updated_at = :now
+    labels = :labels, start = :start, preload = :preload, updated_at = :now
 WHERE id = :id;
 
 -- name: unfinished_job

@@ -49,6 +49,8 @@ def create(tx: Transaction, actor: Actor, wanted: ProcessCreate, settings: JobSe
         priority=wanted.priority,
         concurrency_limit=wanted.concurrency_limit,
         labels=Json(wanted.labels),
+        start=wanted.start,
+        preload=Json(wanted.preload),
     )
     audit.record(tx, actor, "process.created", after=process, name=name)
     return process

@@ -15,7 +15,7 @@ from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict
 from orchestrator_server.etags import Expected
 from orchestrator_server.machines import service as machines
-from orchestrator_server.robots import service
+from orchestrator_server.robots import desktop, service
 from orchestrator_server.robots.service import sql
 from orchestrator_server.sealing import Sealer
 from sdk.contract.assets import AssetCreate
@@ -59,6 +59,7 @@ def update(
         _must_be_idle(before)
         if wanted.machine_id is not None:
             machines.get(tx, wanted.machine_id, online_since)
+    labels = before.labels if wanted.labels is UNSET else wanted.labels
     asset_id = before.credential_asset_id
     if wanted.credential is not UNSET:
         asset_id = _replace_login(tx, actor, sealer, before, wanted.credential)
@@ -67,7 +68,7 @@ def update(
         before,
         name=before.name if wanted.name is UNSET else _free_name(tx, before, wanted.name),
         machine_id=before.machine_id if wanted.machine_id is UNSET else wanted.machine_id,
-        labels=before.labels if wanted.labels is UNSET else wanted.labels,
+        labels=desktop.labelled(labels, before.machine_info),
         credential_asset_id=asset_id,
     )
     robot = service.get(tx, robot_id, online_since)

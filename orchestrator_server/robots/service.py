@@ -14,6 +14,7 @@ from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict, Unauthenticated
 from orchestrator_server.machines import service as machines
+from orchestrator_server.robots import desktop
 from sdk.contract.audit import ActorType
 from sdk.contract.base import Page
 from sdk.contract.robots import Robot, RobotCreate, RobotCreated, RobotQuery, RobotStatus
@@ -81,8 +82,8 @@ def register(
         robot_id = known.id
         tx.run(sql.renew_token, id=robot_id, token_hash=token.hash, token_hint=token.hint)
         tx.run(sql.tell, id=robot_id, machine_info=Json(info), agent_version=wanted.agent_version)
-        if wanted.labels is not None:
-            tx.run(sql.label, id=robot_id, labels=Json(wanted.labels))
+        before = hold(tx, robot_id).labels
+        _label(tx, robot_id, before, before if wanted.labels is None else wanted.labels, info)
     machines.seen(tx, machine_id, wanted.machine_info)
     actor = msgspec.structs.replace(origin, type=ActorType.ROBOT, name=name)
     audit.record(tx, actor, "robot.registered", after=get(tx, robot_id, online_since), name=name)
@@ -157,8 +158,18 @@ def beat(tx: Transaction, robot: RobotCaller, info: dict[str, Any] | None) -> No
         tx.run(sql.beat, id=robot.id)
     else:
         tx.run(sql.beat_and_tell, id=robot.id, machine_info=Json(info))
+        labels = hold(tx, robot.id).labels
+        _label(tx, robot.id, labels, labels, info)
     if robot.machine_id is not None:
         machines.seen(tx, robot.machine_id, info)
+
+
+def _label(
+    tx: Transaction, robot_id: int, before: list[str], wanted: list[str], info: dict[str, Any]
+) -> None:
+    labels = desktop.labelled(wanted, info)
+    if labels != before:
+        tx.run(sql.label, id=robot_id, labels=Json(labels))
 
 
 def _insert(
@@ -181,6 +192,6 @@ def _insert(
         token_hint=token.hint,
         machine_info=Json(info or {}),
         agent_version=agent_version,
-        labels=Json(labels or []),
+        labels=Json(desktop.labelled(labels or [], info or {})),
     )
     return inserted.id

@@ -1,7 +1,7 @@
 """Processes on the wire: what of a package can be run, and how."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -10,6 +10,9 @@ from sdk.contract.base import Id, Labels, ListQuery, Name, Request, Resource, Se
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
 Seconds = Annotated[int, Meta(ge=1, le=30 * 24 * 3600)]
 ConcurrencyLimit = Annotated[int, Meta(ge=1, le=10_000)]
+Start = Literal["cold", "warm"]  # warm: forked from a process that has loaded the modules already
+Module = Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$(?!\n)", max_length=200)]
+Preload = Annotated[list[Module], Meta(max_length=50)]
 Attempts = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -25,6 +28,8 @@ class ProcessCreate(Request, frozen=True, kw_only=True):
     priority: Priority = 0
     concurrency_limit: ConcurrencyLimit | None = None
     labels: Labels = []  # those a robot must have
+    start: Start = "cold"
+    preload: Preload = []  # modules that a warm start has loaded
 
 
 class ProcessUpdate(Request, frozen=True, kw_only=True):
@@ -42,6 +47,8 @@ class ProcessUpdate(Request, frozen=True, kw_only=True):
     priority: Priority | UnsetType = UNSET
     concurrency_limit: ConcurrencyLimit | UnsetType | None = UNSET
     labels: Labels | UnsetType = UNSET
+    start: Start | UnsetType = UNSET
+    preload: Preload | UnsetType = UNSET
 
 
 class ProcessQuery(ListQuery, frozen=True, kw_only=True):
@@ -64,5 +71,7 @@ class Process(Resource, frozen=True, kw_only=True):
     priority: int
     concurrency_limit: int | None = None
     labels: list[str] = []
+    start: Start = "cold"
+    preload: list[str] = []
     created_at: datetime
     updated_at: datetime

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from sdk.contract.base import Id, Labels, Name, Query, Request, Resource, Text, whole
 from sdk.contract.jobs import JobStatus, Progress, Reason
+from sdk.contract.processes import Start
 
 ClaimKey = Annotated[str, Meta(pattern=whole("[A-Za-z0-9_-]{1,64}"))]
 Instance = Annotated[str, Meta(pattern=whole("[A-Za-z0-9_-]{1,64}"))]
@@ -86,6 +87,8 @@ class AssignedProcess(Resource, frozen=True, kw_only=True):
     script_path: str
     package_id: int
     version: int
+    start: Start = "cold"
+    preload: list[str] = []
 
 
 class AssignedPackage(Resource, frozen=True, kw_only=True):
@@ -138,6 +141,10 @@ class ReportAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):
 class LogChunk(Query, frozen=True, kw_only=True):
     attempt: Attempt
     offset: Annotated[int, Meta(ge=0, le=2**62)]
+
+
+class ArtifactBring(Query, frozen=True, kw_only=True):
+    attempt: Attempt
 
 
 class LogAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+OURS = Path(sys.executable)
+
 
 class NoScript(Exception):
     """The package has no such script; the message names it."""
@@ -16,9 +18,9 @@ def script_in(work: Path, script_path: str) -> Path:
     return script
 
 
-def command(script: Path, script_path: str) -> list[str]:
+def command(script: Path, script_path: str, python: Path = OURS) -> list[str]:
     """`file.py` is run as a whole; of `file.py:function`, the function is called."""
     function = script_path.partition(":")[2]
     if function:
-        return [sys.executable, "-m", "sdk.runtime.call", str(script), function]
-    return [sys.executable, str(script)]
+        return [str(python), "-m", "sdk.runtime.call", str(script), function]
+    return [str(python), str(script)]

@@ -13,16 +13,19 @@ PASSED_ON = frozenset(
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "VIRTUAL_ENV"),
     }
 )
+FOR_PYTHON = {
+    "PYTHONUNBUFFERED": "1",  # else what a killed script printed is lost
+    "PYTHONIOENCODING": "utf-8",
+}
 RESULT_VARIABLE = "RUNWRIGHT_RESULT"
 
 
 def child_environment(
     own: Mapping[str, str], assignment: Assignment, folder: Path, url: str
 ) -> dict[str, str]:
-    passed_on = {name: value for name, value in own.items() if _is_passed_on(name)}
-    return passed_on | {
-        "PYTHONUNBUFFERED": "1",  # else what a killed script printed is lost
-        "PYTHONIOENCODING": "utf-8",
+    return {
+        **inherited(own),
+        **FOR_PYTHON,
         "RUNWRIGHT_PARAMETERS": str(folder / "parameters.json"),
         RESULT_VARIABLE: str(folder / "result.json"),
         "RUNWRIGHT_FAILURE": str(folder / "failure.json"),
@@ -35,6 +38,11 @@ def child_environment(
         "RUNWRIGHT_URL": url,
         "RUNWRIGHT_JOB_TOKEN": assignment.job_token,
     }
+
+
+def inherited(own: Mapping[str, str]) -> dict[str, str]:
+    """What a script gets of the agent's own environment."""
+    return {name: value for name, value in own.items() if _is_passed_on(name)}
 
 
 def stop_file(folder: Path) -> Path:

@@ -15,8 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from sdk.running import proc
-from sdk.running.counts import Swept, Use
+from sdk.running import orphans, proc
+from sdk.running.child import Child
+from sdk.running.counts import NOBODY, Swept, Use
+from sdk.running.orphans import birth
 
 assert sys.platform != "win32"  # noqa: S101 -- for mypy, which then skips this file there
 
@@ -26,7 +28,6 @@ PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 KILLED_BEFORE_US = 500  # proc(5), oom_score_adj: if memory runs out, the script, not its agent
 NOT_EXECUTED = (126, 127)  # what setpriv exits with, after a line of its own
 
-_running: set[int] = set()  # the scripts of this process
 _adopts = False
 _zombies: set[int] = set()
 
@@ -46,9 +47,16 @@ def adopt_orphans() -> None:
 class Family:
     """A running script, and whoever it has started."""
 
-    def __init__(self, child: asyncio.subprocess.Process, mark: str) -> None:
+    def __init__(self, child: Child, mark: str) -> None:
         self.child = child
         self._mark = mark
+
+    @classmethod
+    def around(cls, child: Child, mark: str) -> "Family":
+        """Of a script that was started already, in a session of its own."""
+        orphans.scripts.add(child.pid)
+        _restrain(child.pid)
+        return cls(child, mark)
 
     @classmethod
     async def start(
@@ -63,18 +71,17 @@ class Family:
         """OSError if it cannot start. To be called on the main thread: when the thread that
         started a script ends, so does the script."""
         _must_be_a_program(argv[0])
-        child = await asyncio.create_subprocess_exec(
-            *_launched(argv),
-            cwd=cwd,
-            env=env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-        _running.add(child.pid)
-        _restrain(child.pid)
-        return cls(child, mark)
+        with birth():
+            child = await asyncio.create_subprocess_exec(
+                *launched(argv),
+                cwd=cwd,
+                env=env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+            return cls.around(child, mark)
 
     def ask_to_stop(self) -> None:
         self._signal(signal.SIGTERM)
@@ -82,11 +89,15 @@ class Family:
 
     async def end(self) -> Swept:
         """Kill whoever is left; when this returns, nobody is, or the count says how many."""
+        has_ended = self.child.returncode is not None
+        if has_ended and await asyncio.to_thread(_nobody_is_left, self.child.pid):
+            orphans.scripts.discard(self.child.pid)
+            return NOBODY
         # Those that can be told first, so that they are counted; then who is in the group still.
         swept = await asyncio.to_thread(sweep, self._mark)
         self._signal(signal.SIGKILL)
         await self.child.wait()
-        _running.discard(self.child.pid)
+        orphans.scripts.discard(self.child.pid)
         return swept
 
     def use(self) -> Use:
@@ -135,9 +146,25 @@ def sweep(mark: str) -> Swept:
 
 def _look(mark: bytes) -> proc.Look:
     look = proc.look(mark)
-    if _adopts and len(_running) <= 1:  # else an orphan may be of a script that goes on
-        look.marked.update(proc.children_of(os.getpid()) - _running)
+    if not _adopts:
+        return look
+    if len(orphans.scripts) <= 1:  # else an orphan may be of a script that goes on
+        adopted = orphans.adopted() or {}
+        look.marked.update(pid for pid, state in adopted.items() if state != "Z")
     return look
+
+
+def _nobody_is_left(ended: int) -> bool:
+    """Whether a script that has ended left nobody, without a look into all environments: whoever
+    lost a parent is our child now, and whoever did not has an ancestor that is."""
+    if not _adopts:
+        return False
+    adopted = orphans.adopted()
+    try:
+        os.killpg(ended, 0)
+    except ProcessLookupError:
+        return adopted == {}
+    return False
 
 
 def _bury() -> None:
@@ -146,14 +173,14 @@ def _bury() -> None:
     global _zombies
     if not _adopts:
         return
-    dead = proc.zombies_of(os.getpid()) - _running
+    dead = {pid for pid, state in (orphans.adopted() or {}).items() if state == "Z"}
     for pid in dead & _zombies:
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
     _zombies = dead
 
 
-def _launched(argv: Sequence[str]) -> list[str]:
+def launched(argv: Sequence[str]) -> list[str]:
     launcher = _launcher()
     return [launcher, "--pdeathsig", "KILL", "--", *argv] if launcher else list(argv)
 

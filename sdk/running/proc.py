@@ -1,7 +1,6 @@
 """What /proc tells of processes (proc(5)); where there is none, nothing."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,13 +32,14 @@ def look(mark: bytes) -> Look:
     return Look(marked - {os.getpid()}, unclear)
 
 
-def children_of(parent: int) -> set[int]:
-    """The children that live."""
-    return {pid for pid, state in _children_of(parent) if state != "Z"}
-
-
-def zombies_of(parent: int) -> set[int]:
-    return {pid for pid, state in _children_of(parent) if state == "Z"}
+def children_of(wanted: int) -> dict[int, str]:
+    """The state of each, "Z" of one that has ended."""
+    found = {}
+    for pid in _pids():
+        state, parent = _stat(pid)
+        if parent == wanted:
+            found[pid] = state
+    return found
 
 
 def living() -> set[int]:
@@ -53,13 +53,6 @@ def memory_bytes(pid: int) -> int:
         return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE_BYTES
     except (OSError, IndexError):
         return 0
-
-
-def _children_of(wanted: int) -> Iterator[tuple[int, str]]:
-    for pid in _pids():
-        state, parent = _stat(pid)
-        if parent == wanted:
-            yield pid, state
 
 
 def _stat(pid: int) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdk.contract.jobs import Reason
+from sdk.running.child import Child
 from sdk.running.counts import NOBODY, Swept
 from sdk.running.family import Family
 
@@ -45,6 +46,7 @@ class StopOrder:
 
 
 Begun = Callable[[Family], Awaitable[None]]
+Start = Callable[..., Awaitable[Family]]  # as Family.start
 
 
 async def run(
@@ -58,6 +60,7 @@ async def run(
     grace: float,
     mark: str,
     begun: Begun | None = None,
+    start: Start = Family.start,
 ) -> Exit:
     """Return when the child has ended and its family with it: whoever has `mark` in the
     environment, and whoever is in its process group. OSError if it cannot start."""
@@ -65,7 +68,7 @@ async def run(
     # us waiting, and a file outlives a crash of this agent. It is appended to, so that the
     # file can be cut shorter meanwhile.
     with output.open("ab") as file:
-        family = await Family.start(argv, cwd=cwd, env=env, output=file, mark=mark)
+        family = await start(argv, cwd=cwd, env=env, output=file, mark=mark)
     try:
         if begun is not None:
             await begun(family)
@@ -80,9 +83,7 @@ async def run(
     return Exit(await family.child.wait(), ended, swept)
 
 
-async def _wait(
-    child: asyncio.subprocess.Process, order: StopOrder, time_limit: float | None
-) -> Ended:
+async def _wait(child: Child, order: StopOrder, time_limit: float | None) -> Ended:
     waiting_for = {
         asyncio.create_task(child.wait()): Ended.BY_ITSELF,
         asyncio.create_task(order.given.wait()): Ended.STOPPED,
@@ -97,7 +98,7 @@ async def _wait(
     return next((why for task, why in waiting_for.items() if task in done), Ended.TIMED_OUT)
 
 
-async def _grace(child: asyncio.subprocess.Process, order: StopOrder, grace: float) -> None:
+async def _grace(child: Child, order: StopOrder, grace: float) -> None:
     """Leave the child its time to tidy up, unless the order becomes "at once" meanwhile."""
     ending = [asyncio.create_task(child.wait()), asyncio.create_task(order.at_once.wait())]
     try:

@@ -25,11 +25,14 @@ class FakeServer:
         self.packages, self.waiting, self.owned = {}, [], None
         self.claims, self.beats, self.reports, self.registered = [], [], [], []
         self.claim_keys, self.log, self.log_requests = [], b"", []
+        self.artifacts = []  # name and content, as they were brought
         self.tokens, self.actions = set(), {}
         self.orders, self.told = [], {}  # actions told by the long poll, by job
         self.failures = {}  # what, by path ending, to answer instead, in order
+        self.pages = {}  # the same, with web pages
         self.after_claim = []  # "lose" drops the answer after the job is granted
         self.changed = asyncio.Condition()
+        self.start = "cold"  # how scripts are to be started
         self.url = ""
 
     def give(self, source, **changes):
@@ -40,7 +43,7 @@ class FakeServer:
         job = {
             "id": number, "status": "running", "attempt": 1, "parameters": {}, "lease_seconds": 60,
             "process": {"id": 1, "name": "p", "script_path": "main.py", "package_id": number,
-                        "version": 1},
+                        "version": 1, "start": self.start},
             "package": {"id": number, "name": "p", "version": "1.0.0", "sha256": sha256,
                         "size_bytes": len(content)},
             "job_token": "job-token", **changes,
@@ -123,6 +126,14 @@ class FakeServer:
         await self.note()
         return web.json_response({"next_offset": len(self.log)})
 
+    async def artifact(self, request):
+        name = request.match_info["name"]
+        await self.note(self.artifacts, (name, await request.read()))
+        return web.json_response({
+            "id": 1, "job_id": 1, "attempt": 1, "name": name, "sha256": "", "size_bytes": 0,
+            "created_at": "2026-01-01T00:00:00Z",
+        })  # fmt: skip
+
     async def update(self, request):
         report = {"job_id": int(request.match_info["id"]), **await request.json()}
         self.owned = None
@@ -141,6 +152,9 @@ class FakeServer:
                 status = answers.pop(0)
                 await self.note()
                 return problem(status, "As the test wants it.")
+        for ending, pages in self.pages.items():
+            if request.path.endswith(ending) and pages:
+                return web.Response(text=pages.pop(0), content_type="text/html")
         is_open = request.path in ("/api/runner/register-robot", "/api/health/live")
         if not is_open and request.headers.get("X-Robot-Token") not in self.tokens:
             return problem(401, "The token is not known.")
@@ -159,7 +173,7 @@ async def live(request):
 
 
 @asynccontextmanager
-async def serving():
+async def serving(tls=None):
     fake = FakeServer()
     app = web.Application(middlewares=[fake.door])
     app.router.add_get("/api/health/live", live)
@@ -169,9 +183,10 @@ async def serving():
     app.router.add_get("/api/runner/jobs/{id}/order", fake.order)
     app.router.add_post("/api/runner/jobs/{id}/logs", fake.logs)
     app.router.add_post("/api/runner/jobs/{id}/update", fake.update)
+    app.router.add_put("/api/runner/jobs/{id}/artifacts/{name}", fake.artifact)
     app.router.add_get("/api/packages/{id}/download", fake.download)
-    server = TestServer(app)
-    await server.start_server(shutdown_timeout=0)
+    server = TestServer(app, scheme="https" if tls else "http")
+    await server.start_server(shutdown_timeout=0, ssl=tls)
     fake.url = str(server.make_url("")).rstrip("/")
     try:
         yield fake

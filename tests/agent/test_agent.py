@@ -45,6 +45,45 @@ async def test_the_first_signal_lets_the_job_finish_and_takes_no_more(server, tm
     assert "Stopping" in errors and "robot-token" not in errors and "good-key" not in errors
 
 
+async def test_drain_lets_the_job_finish_and_returns_when_the_agent_has_ended(server, tmp_path):
+    go, data = tmp_path / "go", tmp_path / "data"
+    server.give(WAITS_FOR_A_FILE.format(str(go)))
+    async with the_program(server, data) as program:
+        await server.until(lambda: server.log)
+        server.give("print('second')")
+        patient = asyncio.create_task(drain(data))
+        await until((data / "drain").exists)
+        status, _, errors = await drain(data, "--wait-seconds", "0.5")
+        assert (status, program.returncode) == (75, None) and "still drains" in errors
+        go.touch()
+        status, output, _ = await patient
+        assert status == 0 and "has finished its jobs" in output
+        assert (await ended(program))[0] == 0
+    assert [report["status"] for report in server.reports] == ["completed"]
+
+
+async def test_drain_says_when_there_is_no_agent_and_the_next_start_is_not_drained(
+    server, tmp_path
+):
+    status, _, errors = await drain(tmp_path / "data")
+    assert status == 78 and "No agent works in" in errors
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "drain").touch()  # of an agent that was killed while it drained
+    server.give("print('done')")
+    async with the_program(server, tmp_path / "data"):
+        await server.until(lambda: server.reports)
+
+
+async def drain(data, *options):
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "robot_agent", "drain", "--data", str(data), *options,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(20):
+        output, errors = await program.communicate()
+    return program.returncode, output.decode(), errors.decode()
+
+
 async def test_the_second_signal_ends_the_job(server, tmp_path):
     server.give(WAITS_FOR_A_FILE.format(str(tmp_path / "never")))
     async with the_program(server, tmp_path / "data") as program:

@@ -19,7 +19,12 @@ SAMPLES = {
     "job_memory_mib": "512",
     "job_processes": "64",
     "job_output_mib": "100",
+    "environments_mib": "2048",
+    "environments_days": "7",
     "deaf_after_seconds": "60",
+    "finish_minutes": "10",
+    "ca_file": "/etc/ca.pem",
+    "health_port": "8471",
 }
 
 

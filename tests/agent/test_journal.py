@@ -1,6 +1,9 @@
 """What is written down survives, whatever ends the agent, and whatever the disk does."""
 
+import asyncio
 import shutil
+import threading
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
@@ -95,6 +98,50 @@ async def test_a_journal_that_cannot_be_written_says_so(journal, monkeypatch):
     with pytest.raises(Unwritable, match="cannot be written"):
         await journal.claiming("bert", "key")
     assert journal.entries() == []
+
+
+@asynccontextmanager
+async def held(journal):
+    """Its thread is kept busy, as by a slow disk, until the block ends."""
+    gate = threading.Event()
+    journal._thread.submit(gate.wait)
+    try:
+        yield
+        await asyncio.sleep(0)  # those who were begun in the block stand in the line now
+    finally:
+        gate.set()
+
+
+async def test_robots_that_wait_together_share_one_write(journal, tmp_path, monkeypatch):
+    fail(monkeypatch, "sleep:0")
+    async with held(journal):
+        waiting = [asyncio.create_task(journal.claiming(f"r{n:02}", "key")) for n in range(16)]
+    await asyncio.gather(*waiting)
+    assert failpoints._passes["journal.write"] == 1
+    assert [entry.robot for entry in at_rest(tmp_path)[1]] == [f"r{n:02}" for n in range(16)]
+
+
+async def test_what_cannot_be_written_harms_no_other(journal, tmp_path):
+    too_big = msgspec.structs.replace(ENTRY, robot="bad", job_id=2**63)
+    async with held(journal):
+        ada = asyncio.create_task(journal.starting(msgspec.structs.replace(ENTRY, robot="ada")))
+        bad = asyncio.create_task(journal.starting(too_big))
+        cleo = asyncio.create_task(journal.claiming("cleo", "key"))
+    with pytest.raises(Unwritable, match="too large"):
+        await bad
+    await asyncio.gather(ada, cleo)
+    assert [entry.robot for entry in at_rest(tmp_path)[1]] == ["ada", "cleo"]
+
+
+async def test_who_stops_waiting_leaves_the_order_as_it_was(journal, tmp_path):
+    async with held(journal):
+        gone = asyncio.create_task(journal.claiming("bert", "key"))
+        other = asyncio.create_task(journal.claiming("ada", "key"))
+        await asyncio.sleep(0)
+        gone.cancel()
+    await other
+    await journal.forget("bert")
+    assert [entry.robot for entry in at_rest(tmp_path)[1]] == ["ada"]
 
 
 def test_too_little_room_is_told_in_numbers(tmp_path):

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from robot_agent.log_stream import follow, send_rest
+from robot_agent.log_stream import LONGEST_PAUSE_SECONDS, follow, send_rest, sender
+from robot_agent.reporting import LATE_LOG_SECONDS
 from robot_agent.spool import Spool
 from sdk.contract.problem import Problem
 from sdk.contract.runner import LogAnswer
@@ -125,3 +126,15 @@ async def test_a_log_the_server_has_closed_is_left(output):
     receiver = Receiver(Forbidden(Problem(title="No", status=403)))
     await send_rest(Spool(output), receiver.send)
     assert receiver.calls == 1
+
+
+async def test_a_log_is_tried_again_and_again_in_the_minute_that_it_has_after_the_report():
+    """Its pauses were up to a minute: the server was back, and the log was never sent."""
+
+    class Link:
+        async def answered(self, call, stop=None, **pauses):
+            return pauses
+
+    pauses = await sender(Link(), 1, 1)(0, b"")
+    assert pauses == {"most_seconds": LONGEST_PAUSE_SECONDS}
+    assert LONGEST_PAUSE_SECONDS * 5 <= LATE_LOG_SECONDS

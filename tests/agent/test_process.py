@@ -182,3 +182,51 @@ async def test_a_script_leaves_no_core_and_dies_first_if_memory_runs_out(tmp_pat
     """
     _, output = await run_python(source, tmp_path)
     assert output.split() == ["0", "500"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there orphans are adopted")
+async def test_a_script_that_begins_while_another_one_is_swept_is_no_orphan(tmp_path, monkeypatch):
+    """As with several robots in one agent: the child is there before its number is known."""
+    monkeypatch.setattr(posix_family, "_adopts", True)
+
+    async def swept_meanwhile(*argv, start=asyncio.create_subprocess_exec, **how):
+        child = await start(*argv, **how)
+        await asyncio.to_thread(posix_family.sweep, "RUNWRIGHT_RESULT=/of/nobody")
+        return child
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", swept_meanwhile)
+    with (tmp_path / "output").open("ab") as output:
+        family = await posix_family.Family.start(
+            [sys.executable, "-c", "print('done')"], cwd=tmp_path, env={}, output=output, mark="X"
+        )
+    assert await family.child.wait() == 0
+    await family.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there orphans are adopted")
+@pytest.mark.parametrize("left", ["", "subprocess.Popen(['sleep', '60'], env={})"])
+async def test_all_environments_are_looked_at_only_if_somebody_is_left(tmp_path, left):
+    """In a program of its own, which adopts orphans."""
+    program = f"""if 1:
+        import asyncio, sys
+        from pathlib import Path
+        from sdk.running import posix_family, process
+        looks = []
+        look = posix_family.proc.look
+        posix_family.proc.look = lambda mark: looks.append(1) or look(mark)
+        posix_family.adopt_orphans()
+        async def main():
+            output = Path({str(tmp_path / "output")!r})
+            end = await process.run(
+                [sys.executable, "-c", "import subprocess; {left or "pass"}"],
+                cwd=output.parent, env={{}}, output=output, order=process.StopOrder(),
+                time_limit=9, grace=1, mark="X=",
+            )
+            print(end.swept.killed, bool(looks))
+        asyncio.run(main())
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert output.split() == ([b"1", b"True"] if left else [b"0", b"False"])

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import shutil
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
 
+from robot_agent import clock
 from robot_agent.limits import Limits
 from tests.agent.fake_server import serving
 from tests.agent.running_agent import an_agent, the_program
@@ -25,10 +28,12 @@ SLEEPER = """if 1:
 """
 
 
-@pytest.fixture
-async def server():
+@pytest.fixture(params=["cold", "warm"])
+async def server(request, caplog):
     async with serving() as fake:
+        fake.start = request.param
         yield fake
+    assert "A warm start is not possible" not in caplog.text
 
 
 async def the_report(server):
@@ -125,7 +130,7 @@ async def test_a_job_over_its_limits_is_ended(
 async def test_no_job_is_taken_while_the_disk_is_low(server, tmp_path, monkeypatch):
     monkeypatch.setattr("robot_agent.work.TROUBLE_SECONDS", 0.05)
     free = [10]
-    usage = lambda path: SimpleNamespace(free=free[0])  # noqa: E731
+    usage = lambda path: SimpleNamespace(free=free[0], total=2**30)  # noqa: E731
     monkeypatch.setattr("robot_agent.reserve.shutil.disk_usage", usage)
     server.give("pass")
     async with an_agent(server, tmp_path, monkeypatch, min_free_bytes=1000):
@@ -257,6 +262,35 @@ async def test_a_script_past_its_time_limit_is_ended(server, tmp_path, monkeypat
     async with an_agent(server, tmp_path, monkeypatch):
         report = await the_report(server)
     assert report["reason"] == "script_timeout"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems stop their clock or not")
+def test_the_clock_of_the_fence_goes_on_while_the_machine_sleeps(monkeypatch):
+    clocks = {time.CLOCK_BOOTTIME: 3600.0, time.CLOCK_MONOTONIC: 1.0}
+    monkeypatch.setattr(time, "clock_gettime", clocks.get)
+    assert clock.now() == 3600.0
+
+
+async def test_a_folder_that_cannot_be_removed_is_tried_again_after_the_next_job(
+    server, tmp_path, monkeypatch, caplog
+):
+    removed = []
+
+    def busy_at_first(folder, rmtree=shutil.rmtree):
+        removed.append(folder)
+        if len(removed) == 1:
+            raise OSError(16, "Device or resource busy")
+        rmtree(folder)
+
+    busy = SimpleNamespace(rmtree=busy_at_first)
+    monkeypatch.setattr("robot_agent.job_folder.shutil", busy)
+    async with an_agent(server, tmp_path, monkeypatch):
+        server.give("print('first')")
+        await server.until(lambda: server.reports)
+        server.give("print('second')")
+        await server.until(lambda: len(server.reports) == 2)
+        await until(lambda: not list((tmp_path / "jobs" / "7").iterdir()))
+    assert removed.count(removed[0]) == 2 and "is tried again" in caplog.text
 
 
 async def test_what_nobody_hears_is_stopped(server, tmp_path, monkeypatch):

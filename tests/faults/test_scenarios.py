@@ -1,4 +1,4 @@
-"""What `orchestrator chaos` does to an installation, on both databases.
+"""What `orchestrator chaos` does to an installation, on both databases, and with warm starts.
 
 One installation for each database, as for a user: what one disturbance leaves behind, the next one
 meets.
@@ -15,8 +15,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # `make test` has these, as far as the database makes a difference; `make faults` has all.
 FAST = {
-    "sqlite": {"C-1", "C-2", "C-3", "C-4", "C-6", "C-8", "C-9", "C-10", "C-11", "C-11+", "C-12",
-               "C-12+", "C-16", "C-18", "C-19", "C-21", "C-27", "C-48+", "C-54", "C-58", "C-65"},
+    "sqlite": {"C-1", "C-2", "C-3", "C-4", "C-6", "C-8", "C-9", "C-10", "C-10+", "C-11", "C-11+",
+               "C-12", "C-12+", "C-16", "C-18", "C-19", "C-21", "C-27", "C-48+", "C-54",
+               "C-58", "C-65"},
+    "warm": {"C-11", "C-11+", "C-48+", "C-58", "C-65"},  # on SQLite
     "postgres": {"C-1", "C-2", "C-3", "C-4", "C-18", "C-19", "C-21"},
 }  # fmt: skip
 
@@ -39,7 +41,8 @@ async def sites(request, tmp_path_factory):
             if kind == "postgres":
                 databases = request.getfixturevalue("postgres_databases")
                 url = databases.url_of(databases.create())
-            opening = Site.open(tmp_path_factory.mktemp(kind), url)
+            start = "warm" if kind == "warm" else "cold"
+            opening = Site.open(tmp_path_factory.mktemp(kind), url, start)
             opened[kind] = (opening, await opening.__aenter__())
         return opened[kind][1]
 

@@ -106,6 +106,16 @@ async def test_an_artifact_is_found_under_its_own_job_alone(admin, job):
     assert (await admin.ask("GET", "/api/jobs/99/artifacts")).status == 404
 
 
+async def test_a_start_removes_what_was_arriving_when_the_server_was_killed(job, server):
+    await leave(job)
+    [kept] = files_in(server)
+    (server[DATA_FOLDER] / "artifacts" / "incoming" / "half").write_bytes(b"half")
+    server[ARTIFACTS].sweep(older_than_seconds=3600)
+    assert len(files_in(server)) == 2  # another server may be receiving it
+    server[ARTIFACTS].sweep(older_than_seconds=0)
+    assert files_in(server) == [kept]
+
+
 async def test_a_forgotten_job_takes_its_files_with_it(admin, job, robot, server, clock):
     await leave(job)
     await robot.post("/api/runner/jobs/1/update", 200, status="completed", attempt=1)
@@ -117,3 +127,28 @@ async def test_a_forgotten_job_takes_its_files_with_it(admin, job, robot, server
     )
     await old_things.run_once()
     assert files_in(server) == []
+
+
+async def bring(robot, job_id=1, attempt=1, name="a.txt", content=b"late", status=200):
+    path = f"/api/runner/jobs/{job_id}/artifacts/{name}?attempt={attempt}"
+    return await robot.ask("PUT", path, status=status, data=content, headers=BINARY)
+
+
+async def test_a_robot_brings_what_is_left_within_a_day_after_the_end(admin, robot, job, clock):
+    other = await admin.make_robot("other")
+    await bring(other, status=403)
+    await bring(robot, attempt=2, status=404)
+    await robot.post("/api/runner/jobs/1/update", 200, status="completed")
+    first = await bring(robot)
+    assert await bring(robot) == first  # what is repeated changes nothing
+    assert await admin.get("/api/jobs/1/artifacts") == [first]
+    events = (await admin.get("/api/audit?action=artifact.created"))["items"]
+    assert [event["actor_type"] for event in events] == ["robot"]
+    clock.advance(hours=25)
+    await bring(robot, name="b.txt", status=409)
+
+
+async def test_the_same_file_again_leaves_no_second_one_on_the_disk(robot, job, server):
+    await bring(robot)
+    await bring(robot)
+    assert [path.read_bytes() for path in files_in(server)] == [b"late"]

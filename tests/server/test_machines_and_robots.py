@@ -276,3 +276,29 @@ async def test_a_robots_credential_is_for_its_own_jobs(admin, api):
     assert (await admin.ask("GET", f"/api/assets/{asset['id']}")).status == 404
     await admin.ask("DELETE", f"/api/robots/{created['id']}", status=204)
     assert await admin.get("/api/assets") == []
+
+
+async def test_whether_a_robot_has_a_desktop_is_what_its_agent_says(admin):
+    machine = await admin.post("/api/machines", 201, name="host")
+    process = await admin.make_process(labels=["desktop"])
+    asked = {"name": "robot", "machine_key": machine["machine_key"]}
+
+    async def register(**info):
+        return await admin.post("/api/runner/register-robot", 200, **asked, machine_info=info)
+
+    async def claims(registered):
+        worker = admin.as_(**{"X-Robot-Token": registered["api_token"]})
+        return worker, (await worker.post("/api/runner/next-job", 200))["job"]
+
+    without = await register(has_desktop=False)
+    [robot] = await admin.get("/api/robots")
+    assert (await edit(admin, robot, labels=["desktop", "x"]))["labels"] == ["x"]
+    job = await admin.make_job(process)
+    worker, got = await claims(without)
+    assert got is None
+    told = await admin.get(f"/api/jobs/{job['id']}/explain")
+    assert "It lacks the labels desktop." in str(told)
+    # Somebody signs in on that machine.
+    await worker.post("/api/runner/heartbeat", 200, machine_info={"has_desktop": True})
+    assert (await admin.get(f"/api/robots/{robot['id']}"))["labels"] == ["x", "desktop"]
+    assert (await worker.post("/api/runner/next-job", 200))["job"]["id"] == job["id"]

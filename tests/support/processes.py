@@ -26,10 +26,10 @@ def failing_at(failpoints):
 class ServerProcess:
     """`orchestrator serve` on a port that stays the same over restarts."""
 
-    def __init__(self, data, database_url=None):
+    def __init__(self, data, database_url=None, program=("orchestrator_server",)):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._arguments = ["--port", str(self.port), "--data", str(data)]
+        self._arguments = [*program, "serve", "--port", str(self.port), "--data", str(data)]
         if database_url:
             self._arguments += ["--database-url", database_url]
         self.process = None
@@ -37,7 +37,7 @@ class ServerProcess:
     async def start(self, **environment):
         """Return when it is ready. `environment` is what it finds in its own, this time."""
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "orchestrator_server", "serve", *self._arguments),
+            *(sys.executable, "-m", *self._arguments),
             env={**os.environ, "RUNWRIGHT_ADMIN_PASSWORD": ADMIN_PASSWORD, **environment},
         )
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
@@ -66,8 +66,8 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def a_server(data, database_url=None, **environment):
-    server = ServerProcess(data, database_url)
+async def a_server(data, database_url=None, program=("orchestrator_server",), **environment):
+    server = ServerProcess(data, database_url, program)
     try:
         await server.start(**environment)
         yield server

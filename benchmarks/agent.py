@@ -1,0 +1,155 @@
+"""What the agent adds to a script: no-op jobs beside a bare loop that spawns the same interpreter
+with the same script, and how soon a script's first line comes."""
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.support.processes import a_server
+from tests.support.world import api_at, archive
+
+HEAD = "## Jobs"
+PARALLEL = 4
+JOBS = 200
+STARTS = 40
+LIMITS = {"cold": 0.75, "warm": 2.2}
+NO_OP = "pass"
+FIRST_LINE = "import time; open({!r}, 'w').write(str(time.time()))"
+
+
+async def measure(rounds):
+    """Jobs a second of a bare loop and of the agent, and milliseconds to the first line."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with _site(Path(folder)) as admin:
+            processes = {
+                kind: await admin.make_process(f"no-op-{kind}", archive(main=NO_OP), start=kind)
+                for kind in LIMITS
+            }
+            rates = {kind: [] for kind in ("bare", *LIMITS)}
+            for process in processes.values():  # its environment is built, its parent is warm
+                await _jobs_a_second(admin, process, PARALLEL)
+            for _ in range(rounds):
+                rates["bare"].append(await _bare(Path(folder)))
+                for kind, process in processes.items():
+                    rates[kind].append(await _jobs_a_second(admin, process, JOBS))
+            return rates, await _first_lines(admin, Path(folder))
+
+
+@asynccontextmanager
+async def _site(folder):
+    async with a_server(folder / "server") as server, api_at(server.url) as api:
+        admin = await api.sign_in()
+        machine = await admin.post("/api/machines", 201, name="bench")
+        (folder / "machine.key").write_text(machine["machine_key"])
+        robots = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "robot_agent", "run", "--url", server.url, "--name", "bench",
+            "--machine-key-file", str(folder / "machine.key"), "--robots", str(PARALLEL),
+            "--data", str(folder / "agent"), stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield admin
+        finally:
+            robots.terminate()
+            await robots.wait()
+
+
+async def _bare(folder):
+    script = folder / "no_op.py"
+    script.write_text(NO_OP)
+    left = iter(range(JOBS))
+
+    async def spawn():
+        for _ in left:
+            process = await asyncio.create_subprocess_exec(sys.executable, str(script))
+            await process.wait()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(spawn() for _ in range(PARALLEL)))
+    return JOBS / (time.perf_counter() - began)
+
+
+async def _jobs_a_second(admin, process, count):
+    """Between the first start and the last end, as the server has them."""
+    await _all_robots(admin, "pause")
+    jobs = [await admin.make_job(process) for _ in range(count)]
+    await _all_robots(admin, "resume")
+    ended = [await _ended(admin, job) for job in jobs]
+    if wrong := [job for job in ended if job["status"] != "completed"]:
+        raise RuntimeError(f"A no-op job should not end so: {wrong[0]}")
+    first = min(_time(job["started_at"]) for job in ended)
+    last = max(_time(job["finished_at"]) for job in ended)
+    return count / (last - first)
+
+
+async def _first_lines(admin, folder):
+    """Milliseconds to a script's first line: of a bare interpreter, and from POST /api/jobs on."""
+    told = folder / "first line"
+    script = folder / "first.py"
+    script.write_text(FIRST_LINE.format(str(told)))
+    processes = {
+        kind: await admin.make_process(
+            f"first-{kind}", archive(main=script.read_text()), start=kind
+        )
+        for kind in LIMITS
+    }
+    times = {kind: [] for kind in ("bare", *LIMITS)}
+    for _ in range(STARTS):
+        began = time.time()
+        process = await asyncio.create_subprocess_exec(sys.executable, str(script))
+        await process.wait()
+        times["bare"].append((float(told.read_text()) - began) * 1000)
+        for kind, process in processes.items():
+            await asyncio.sleep(0.3)  # the robots wait for work, as they do most of the time
+            began = time.time()
+            await _ended(admin, await admin.make_job(process))
+            times[kind].append((float(told.read_text()) - began) * 1000)
+    return {kind: values[1:] for kind, values in times.items()}  # the first one builds and warms
+
+
+async def _all_robots(admin, verb):
+    for robot in await admin.get("/api/robots"):
+        await admin.post(f"/api/robots/{robot['id']}/{verb}", 200)
+
+
+async def _ended(admin, job):
+    while True:
+        job = await admin.get(f"/api/jobs/{job['id']}")
+        if job["finished_at"]:
+            return job
+        await asyncio.sleep(0.02)
+
+
+def _time(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
+def section(measured, rounds):
+    rates, first = measured
+    bare = statistics.median(rates["bare"])
+    lines = [
+        HEAD, "",
+        f"{JOBS} no-op jobs with {PARALLEL} robots of one agent, beside a loop that spawns the "
+        f"same script {PARALLEL} at a time; {rounds} times in turn, medians, "
+        f"{datetime.now(UTC):%Y-%m-%d}. The server (SQLite, fsync on) is on the same machine.", "",
+        "| start | jobs a second | times the bare loop | wanted |", "|---|---|---|---|",
+        f"| bare | {bare:.0f} | 1 | |",
+    ]  # fmt: skip
+    for kind, wanted in LIMITS.items():
+        rate = statistics.median(rates[kind])
+        lines.append(f"| {kind} | {rate:.0f} | {rate / bare:.2f} | {wanted} |")
+    alone = statistics.median(first["bare"])
+    lines += [
+        "", f"From `POST /api/jobs` to the first line, on an idle robot, {STARTS - 1} times; the "
+        f"bare interpreter alone takes {alone:.1f} ms.", "",
+        "| start | median | p95 | median without the interpreter |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for kind in LIMITS:
+        median = statistics.median(first[kind])
+        p95 = statistics.quantiles(first[kind], n=20)[-1]
+        lines.append(f"| {kind} | {median:.1f} ms | {p95:.1f} ms | {median - alone:.1f} ms |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,32 @@
+"""Finds the Python that a package asks for."""
+
+import os
+import sys
+from pathlib import Path
+
+from robot_agent.environments import uv
+from robot_agent.exits import JobFailed
+from sdk.contract.jobs import Reason
+
+OWN = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+
+
+async def find(specifier: str, cache: Path) -> Path:
+    """The agent's own Python if that fits, else another one on this machine.
+
+    JobFailed(environment_failed) if there is none that fits.
+    """
+    if not specifier:
+        return OWN
+    ours_first = os.pathsep.join([str(OWN.parent), os.environ.get("PATH", "")])
+    arguments = ("python", "find", "--no-project", "--python-preference", "system", specifier)
+    try:
+        found = await uv.run(*arguments, cwd=cache.parent, cache=cache, PATH=ours_first)
+    except uv.UvFailed as error:
+        version = ".".join(map(str, sys.version_info[:3]))
+        raise JobFailed(
+            Reason.ENVIRONMENT_FAILED,
+            f"The package asks for Python {specifier!r}. This robot works with {version}, and its "
+            f"machine has no other that fits: install one, or send the job elsewhere. uv: {error}",
+        ) from error
+    return Path(found.strip())

@@ -1,0 +1,19 @@
+"""Where there is no fork, each start is a cold one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from robot_agent.environments.shelf import Environment
+from sdk.running.family import Family
+from sdk.running.process import Start
+
+
+class Parents:
+    def __init__(self, folder: Path) -> None:
+        pass
+
+    def start_of(self, environment: Environment, preload: Sequence[str]) -> Start:
+        return Family.start
+
+    async def close(self) -> None:
+        pass

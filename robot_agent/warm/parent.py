@@ -1,0 +1,196 @@
+"""The parent of warm starts: loads modules once, then forks a process for each job that needs them.
+
+It runs in the environment of a package, so the standard library is all there is; it has one thread,
+and nothing of a job is ever in it. Started by `parents.py`:
+
+    python parent.py <descriptor of a socket> <module to load> …
+"""
+
+import array
+import contextlib
+import ctypes
+import gc
+import importlib
+import importlib.machinery
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import types
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+assert sys.platform != "win32"  # noqa: S101 -- for mypy, which then skips this file there
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+MARK = "RUNWRIGHT_RESULT"  # by what begins so, a process is known as one of a job
+LENGTH = struct.Struct("!I")
+
+_own_main = sys.modules["__main__"]  # kept: a script is __main__ in its own process
+
+
+def serve(connection: socket.socket) -> "dict[str, Any] | None":
+    """Fork for each request. In the child, return its request; None when the agent is gone."""
+    awake, wake = os.pipe()
+    for end in (awake, wake):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while True:
+        ready, _, _ = select.select([connection.fileno(), awake], [], [])
+        if awake in ready:
+            os.read(awake, 4096)
+            _bury(connection)
+        if connection.fileno() in ready:
+            request, output = _receive(connection)
+            if request is None:
+                return None
+            mother = os.getpid()
+            child = os.fork()
+            if child == 0:
+                signal.set_wakeup_fd(-1)
+                _become(request, output, mother)
+                return request
+            os.close(output)
+            _send(connection, {"started": child})
+
+
+def _bury(connection: socket.socket) -> None:
+    while True:
+        try:
+            child, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if child == 0:
+            return
+        _send(connection, {"ended": child, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _receive(connection: socket.socket) -> "tuple[dict[str, Any] | None, int]":
+    """A length with the output's descriptor beside it, then so many bytes of JSON."""
+    room = socket.CMSG_LEN(array.array("i").itemsize)
+    head, beside, _, _ = connection.recvmsg(LENGTH.size, room)
+    if not head:
+        return None, -1
+    [(_, _, descriptor)] = beside
+    [size] = LENGTH.unpack(head)
+    body = b""
+    while len(body) < size:
+        piece = connection.recv(size - len(body))
+        if not piece:
+            return None, -1
+        body += piece
+    return json.loads(body), array.array("i", descriptor)[0]
+
+
+def _send(connection: socket.socket, message: "dict[str, int]") -> None:
+    content = json.dumps(message).encode()
+    with contextlib.suppress(BrokenPipeError):  # the agent is gone, and we with it
+        connection.sendall(LENGTH.pack(len(content)) + content)
+
+
+def _become(request: "dict[str, Any]", output: int, mother: int) -> None:
+    """A process as if it had been started for this job: nothing of its parent's is in its way."""
+    os.setsid()
+    _die_with(mother)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    _show_mark(os.environ[MARK])
+    _reseed()
+
+
+def _die_with(mother: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != mother:  # she died before we could ask
+            os._exit(1)
+
+
+def _show_mark(value: str) -> None:
+    """In the memory where others read our environment (proc(5), environ) is still that of our
+    parent, with room for this."""
+    if sys.platform != "linux":
+        return
+    with open("/proc/self/environ", "rb") as file:  # noqa: PTH123
+        before = file.read()
+    with open("/proc/self/stat", "rb") as file:  # noqa: PTH123
+        begins_at = int(file.read().rpartition(b")")[2].split()[47])  # env_start
+    at = 0 if before.startswith(MARK.encode()) else before.index(b"\0" + MARK.encode()) + 1
+    room = before.index(b"\0", at) - at
+    entry = f"{MARK}={value}".encode()[:room].ljust(room, b"\0")
+    ctypes.memmove(begins_at + at, entry, room)
+
+
+def _reseed() -> None:
+    """`random` does so itself; NumPy's global generator does not."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        with contextlib.suppress(AttributeError):
+            numpy.random.seed()
+
+
+def run(argv: "list[str]") -> None:
+    """As `python argv…` would run it, which is a file, or -m with a module."""
+    if argv[0] == "-m":
+        import runpy
+
+        sys.path[0] = os.getcwd()  # noqa: PTH109
+        sys.argv = argv[1:]
+        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+        return
+    script = argv[0]
+    sys.argv = argv
+    sys.path[0] = os.path.dirname(script)  # noqa: PTH120
+    with open(script, "rb") as file:  # noqa: PTH123
+        code = compile(file.read(), script, "exec", dont_inherit=True)
+    main = types.ModuleType("__main__")
+    loader = importlib.machinery.SourceFileLoader("__main__", script)
+    main.__dict__.update(
+        __file__=script, __cached__=None, __builtins__=__builtins__, __loader__=loader
+    )
+    sys.modules["__main__"] = main
+    exec(code, main.__dict__)  # noqa: S102 -- a script is what we are for
+
+
+def end_of(error: BaseException) -> "NoReturn":
+    """As Python ends when nobody caught it, and without our own lines in the traceback."""
+    if isinstance(error, SystemExit):
+        raise error
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        traceback = traceback.tb_next
+    sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+    if isinstance(error, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    sys.exit(1)
+
+
+def main() -> None:
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    for module in sys.argv[2:]:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # else the children's garbage collector would copy what they share
+    _send(connection, {"ready": os.getpid()})
+    request = serve(connection)
+    if request is not None:
+        connection.detach()
+        try:
+            run(request["argv"])
+        except BaseException as error:
+            end_of(error)
+
+
+if __name__ == "__main__":
+    main()

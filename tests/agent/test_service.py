@@ -1,0 +1,256 @@
+"""The agent as a service: what is written, whether systemd understands it, when it is installed."""
+
+import asyncio
+import getpass
+import json
+import os
+import plistlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from robot_agent import config, data_folder
+from robot_agent.__main__ import main
+from robot_agent.exits import Status
+from robot_agent.service import install as installing
+from robot_agent.service import systemd, tools, units
+from robot_agent.service.units import Plan
+from tests.agent.fake_server import serving
+
+GOLDEN = Path(__file__).parent / "golden"
+posix = pytest.mark.skipif(sys.platform == "win32", reason="starts processes as systemd does")
+
+LINUX = Plan(
+    python=PurePosixPath("/opt/runwright/bin/python"),
+    arguments=("--url", "https://robots.example", "--name", "ada 100%", "--robots", "2",
+               "--ca-file", "/etc/ssl/our ca.pem", "--health-port", "8471"),
+    data=PurePosixPath("/var/lib/runwright-agent"),
+    key=PurePosixPath("/etc/runwright/runwright-agent.key"),
+    environment=PurePosixPath("/etc/runwright/runwright-agent.env"),
+    finish_minutes=10,
+)  # fmt: skip
+ELSEWHERE = Plan(
+    service="other", python=LINUX.python, arguments=("--url", "http://h", "--name", "$HOME"),
+    data=PurePosixPath("/srv/robots/a \"b\" \\c"), key=PurePosixPath("/etc/runwright/other.key"),
+    user="ada", finish_minutes=120,
+)  # fmt: skip
+MAC = Plan(
+    python=PurePosixPath("/opt/runwright/bin/python"), arguments=LINUX.arguments,
+    data=PurePosixPath("/Library/Application Support/Runwright/runwright-agent"),
+    key=PurePosixPath("/Library/Application Support/Runwright/runwright-agent.key"),
+    variables={"HTTPS_PROXY": "http://proxy:3128"},
+)  # fmt: skip
+WINDOWS = Plan(
+    python=PureWindowsPath(r"C:\Program Files\Runwright\python.exe"),
+    arguments=("--url", "https://robots.example", "--name", "R&D <1>", "--health-port", "8471"),
+    data=PureWindowsPath(r"C:\Users\Ada L\AppData\Local\runwright-agent"),
+    key=PureWindowsPath(r"C:\Users\Ada L\AppData\Local\runwright-agent\machine.key"),
+    user=r"DESK\Ada L", needs_desktop=True,
+)  # fmt: skip
+WRITTEN = {
+    "runwright-agent.service": units.systemd(LINUX),
+    "other.service": units.systemd(ELSEWHERE),
+    "daemon.plist": units.launchd(MAC).decode(),
+    "task.xml": units.windows_task(WINDOWS),
+    "service.txt": units.windows_service(WINDOWS) + "\n",
+    "environment": units.environment_file({"HTTPS_PROXY": 'http://a:"$\\`b@proxy:3128'}),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written_is_what_the_golden_file_has(name):
+    if os.environ.get("WRITE_GOLDEN"):
+        (GOLDEN / name).write_text(WRITTEN[name], newline="\n")
+    assert WRITTEN[name] == (GOLDEN / name).read_text(), "after a look: WRITE_GOLDEN=1 pytest ..."
+
+
+def test_the_golden_files_are_those_that_are_written():
+    assert {file.name for file in GOLDEN.iterdir()} == set(WRITTEN)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+@pytest.mark.parametrize("name", [name for name in WRITTEN if name.endswith(".service")])
+def test_systemd_finds_nothing_to_say_about_a_unit(tmp_path, name):
+    # Looked at as it is, but for a Python that is here: a missing one is the first thing it says.
+    text = WRITTEN[name].replace("/opt/runwright/bin/python", sys.executable)
+    (tmp_path / name).write_text(text)
+    found = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stderr + found.stdout) == (0, "")
+
+
+def test_every_status_that_ends_a_service_for_good_is_in_the_unit():
+    line = next(li for li in WRITTEN["other.service"].splitlines() if "RestartPrevent" in li)
+    prevented = {int(word) for word in line.partition("=")[2].split()}
+    assert prevented == {0, 73, 77, 78} and Status.SOFTWARE not in prevented
+
+
+def test_what_launchd_reads_is_a_plist_and_what_windows_reads_is_xml():
+    described = plistlib.loads(units.launchd(MAC))
+    assert described["ProgramArguments"][0] == "/opt/runwright/bin/python"
+    assert described["UserName"] == "runwright" and described["ExitTimeOut"] == 690
+    task = ElementTree.fromstring(WRITTEN["task.xml"].partition("\n")[2])
+    arguments = task.findtext(".//{*}Arguments")
+    assert '--name "R&D <1>"' in arguments and task.findtext(".//{*}UserId") == r"DESK\Ada L"
+
+
+def test_a_service_says_all_that_was_said_wherever_it_was_said(tmp_path):
+    file = tmp_path / "agent.toml"
+    file.write_text("job_memory_mib = 512\nrobots = 3")
+    settings = config.load(
+        {"config": str(file), "url": "http://h", "machine_key_file": "/secret"},
+        {"RUNWRIGHT_NAME": "bert"}, "host",
+    )  # fmt: skip
+    assert installing.arguments_of(settings) == (
+        "--url", "http://h", "--name", "bert", "--robots", "3", "--job-memory-mib", "512",
+        "--health-port", "0",
+    )  # fmt: skip
+
+
+class Site:
+    """A machine with a systemd of our own, and a server."""
+
+    def __init__(self, home, server, port):
+        self.home, self.server, self.port = home, server, port
+        self.key_file = home / "machine.key"
+        self.key_file.write_text("good-key")
+
+    async def install(self, *options):
+        return await self.say(
+            "install", "--url", self.server.url, "--name", "bert", "--user", getpass.getuser(),
+            "--machine-key-file", str(self.key_file), "--health-port", str(self.port), *options,
+        )  # fmt: skip
+
+    async def say(self, *words):
+        ended = await asyncio.to_thread(CliRunner().invoke, main, ["service", *words])
+        if ended.exception and not isinstance(ended.exception, SystemExit):
+            raise ended.exception
+        return ended.exit_code, ended.output
+
+    @property
+    def log(self):
+        return (self.home / "log").read_text()
+
+
+@pytest.fixture
+async def site(tmp_path, monkeypatch, unused_tcp_port):
+    for folder in ("units", "settings", "bin"):
+        (tmp_path / folder).mkdir()
+    fake = tmp_path / "bin" / "systemctl"
+    script = Path(__file__).with_name("fake_systemctl.py")
+    fake.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SYSTEMCTL_HOME", str(tmp_path))
+    monkeypatch.setattr(systemd, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(systemd, "SETTINGS", tmp_path / "settings")
+    monkeypatch.setattr(systemd, "AT_WORK", tmp_path)
+    monkeypatch.setattr(systemd, "_can", lambda *_: True)
+    monkeypatch.setattr(systemd, "last_words", lambda _: (tmp_path / "log").read_text())
+    monkeypatch.setattr(tools, "user_id", lambda: 0)
+    async with serving() as server:
+        site = Site(tmp_path, server, unused_tcp_port)
+        yield site
+        await site.say("stop")
+
+
+@posix
+async def test_it_is_installed_once_the_server_has_heard_the_robot(site):
+    code, said = await site.install()
+    assert (code, said) == (0, f"Installed: runwright-agent works, and {site.server.url} has heard "
+                               "bert.\n")  # fmt: skip
+    assert site.server.beats and len(site.server.registered) == 2  # the look at the key, the agent
+    key = site.home / "settings" / "runwright-agent.key"
+    assert key.read_text() == "good-key\n" and key.stat().st_mode & 0o077 == 0
+    assert "good-key" not in (site.home / "units" / "runwright-agent.service").read_text()
+    code, said = await site.say("status", "--health-port", str(site.port), "--json")
+    told = json.loads(said)
+    assert (code, told["running"], told["agent"]["healthy"]) == (0, True, True)
+
+    assert (await site.install())[0] == 0  # again, over one that is at work
+
+    assert (await site.say("stop"))[0] == 0
+    assert (await site.say("status"))[0] == 3
+    assert (await site.say("start"))[0] == 0
+    assert (await site.say("uninstall"))[0] == 0
+    assert list((site.home / "units").iterdir()) == list((site.home / "settings").iterdir()) == []
+    code, said = await site.say("status")
+    assert (code, said) == (3, "There is no service runwright-agent.\n")
+
+
+@posix
+async def test_a_server_that_does_not_hear_the_robot_is_said_and_it_goes_on_trying(site):
+    site.server.failures["/heartbeat"] = [503] * 1000
+    code, said = await site.install("--wait-seconds", "2")
+    assert code == 75
+    assert "is installed and started, but after 2 s the server has not seen bert" in said
+    assert "It goes on trying." in said and "Installed" not in said
+    site.server.failures.clear()
+    await site.server.until(lambda: site.server.beats)
+
+
+@posix
+async def test_an_agent_that_ends_is_said_with_its_status_and_its_words(site):
+    with data_folder.opened(site.home / "data", 0):
+        code, said = await site.install("--data", str(site.home / "data"))
+    assert code == 73 and "but ended with status 73: another agent uses its data folder" in said
+    assert "give this one a folder of its own" in said and "Traceback" not in said
+
+
+@posix
+@pytest.mark.parametrize(
+    ("options", "trouble", "sentence"),
+    [
+        (["--url", "http://127.0.0.1:9"], {}, "cannot be reached"),
+        (["--url", "ftp://server"], {}, "must begin with http"),
+        (["--ca-file", "/no/such.pem"], {}, "The CA file /no/such.pem cannot be read"),
+        (["--machine-key-file", "/no/such.key"], {}, "/no/such.key cannot be read"),
+        (["--min-free-mib", "999999999"], {}, "no job is taken below"),
+        (["--desktop"], {}, "A service has no desktop"),
+        ([], {"key": "bad-key"}, "does not accept the machine key"),
+        ([], {"user_id": 1000}, "Only root may install a service: use sudo."),
+        ([], {"version": "systemd 239 (239)"}, "systemd is 239 here, and 250 is needed"),
+        ([], {"version": "no systemd"}, "was not started by systemd"),
+        ([], {"can": False}, "install Runwright where every user may read it"),
+        ([], {"taken": 409}, "Robot bert cannot register"),
+    ],
+)
+async def test_each_failure_has_its_own_sentence_and_installs_nothing(
+    site, monkeypatch, options, trouble, sentence
+):
+    site.key_file.write_text(trouble.get("key", "good-key"))
+    monkeypatch.setattr(tools, "user_id", lambda: trouble.get("user_id", 0))
+    monkeypatch.setattr(systemd, "_can", lambda *_: trouble.get("can", True))
+    monkeypatch.setenv("SYSTEMCTL_VERSION", trouble.get("version", "systemd 252"))
+    if "taken" in trouble:
+        site.server.failures["/register-robot"] = [trouble["taken"]]
+    code, said = await site.install(*options)
+    assert code == 78 and sentence in said and "Traceback" not in said
+    assert list((site.home / "units").iterdir()) == []
+
+
+@posix
+async def test_a_port_of_another_agent_is_told_before_anything_is_written(site):
+    assert (await site.install())[0] == 0
+    code, said = await site.install("--service", "second")
+    assert code == 78 and f"already answers at port {site.port}" in said
+    assert not (site.home / "units" / "second.service").exists()
+
+
+@posix
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="becomes another user")
+def test_whether_a_user_can_is_asked_as_that_user(tmp_path):
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    assert systemd._can("nobody", "true")
+    assert not systemd._can("nobody", "test", "-r", str(secret))
+    assert not systemd._can("nobody", "/no/such/program")
