@@ -7,7 +7,7 @@ demo: .venv/ready  ## a server, a robot and three packages at work: make demo [A
 	$(BIN)/orchestrator demo $(ARGS)
 
 test: .venv/ready  ## every promise, on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
 
 faults: .venv/ready  ## all faults, also those that take long: make faults [ARGS='-k disk']
 	$(BIN)/python -m pytest tests/faults tests/machine tests/soak $(ARGS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,11 @@ from orchestrator_server.db.sqlite import SqliteDatabase
 from orchestrator_server.http.protocol import Runner
 from tests.support import postgres as a_postgres
 from tests.support.world import ADMIN_PASSWORD, api_at
+
+
+def pytest_configure():
+    # A worker of pytest-xdist ignores it, and so would every program that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Clock:

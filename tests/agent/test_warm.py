@@ -13,9 +13,9 @@ from robot_agent.environments.shelf import Environment, Shelf
 from robot_agent.warm import parents as module
 from robot_agent.warm.parents import Parents
 from sdk.contract.jobs import Reason
-from sdk.running import process
+from sdk.running import posix_family, process
 from sdk.running.environment import mark_of
-from sdk.running.family import Family, adopt_orphans
+from sdk.running.family import Family
 from sdk.running.process import StopOrder
 from tests.agent.waiting import is_alive, until
 
@@ -233,8 +233,8 @@ async def test_a_worn_parent_is_replaced(parents, tmp_path, monkeypatch, limit):
     await until(lambda: not is_alive(pids[0]))
 
 
-async def test_a_parent_is_no_orphan_of_a_script(parents, tmp_path):
-    adopt_orphans()
+async def test_a_parent_is_no_orphan_of_a_script(parents, tmp_path, monkeypatch):
+    monkeypatch.setattr(posix_family, "_adopts", True)
     family = await started(parents, tmp_path / "1", "print('there')")
     await family.child.wait()
     await family.end()
