@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robot_agent.link import Link
+from robot_agent.secrets_read import SecretsRead
 from sdk.errors import Refused
 
 FOLDER = "artifacts"
@@ -31,12 +32,14 @@ class _Look(NamedTuple):
     changed_at_ns: int
 
 
-def bringer(link: Link, job_id: int, attempt: int) -> Bring:
+def bringer(link: Link, job_id: int, attempt: int, secrets: SecretsRead) -> Bring:
     """Brings a file under a name until the server has answered."""
 
     async def bring(name: str, file: Path) -> None:
+        await secrets.keep_up()
+        covered = secrets.mask.text(name)
         try:
-            await link.answered(lambda c: c.bring_artifact(job_id, attempt, name, file))
+            await link.answered(lambda c: c.bring_artifact(job_id, attempt, covered, file))
         except Refused as refusal:
             log.warning("Artifact %r of job %d is refused: %s", name, job_id, refusal)
 

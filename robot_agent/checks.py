@@ -21,6 +21,7 @@ from robot_agent import machine_info, probe, tls
 from robot_agent.config import MIB, Config
 from robot_agent.environments import uv
 from robot_agent.exits import AgentExit, JobFailed
+from robot_agent.masking import self_test
 from sdk.contract.server import Alive
 from sdk.errors import NotAnOrchestrator, Refused, Unreachable
 from sdk.transport import Transport
@@ -40,6 +41,14 @@ class Finding(msgspec.Struct, frozen=True):
     mark: Mark
     about: Annotated[str, Meta(max_length=32)]
     sentence: str
+
+
+def masking() -> Finding:
+    """A planted value, in all spellings and cut anywhere."""
+    if through := self_test():
+        said = f"A planted secret gets through as {', '.join(map(repr, through))}; tell us of it."
+        return Finding(Mark.FAILED, "Masking", said)
+    return Finding(Mark.OK, "Masking", "A planted secret is covered in all spellings.")
 
 
 def python() -> Finding:

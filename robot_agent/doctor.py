@@ -40,6 +40,7 @@ def command(register: bool, as_json: bool, **options: str | None) -> None:
 def look(options: dict[str, str | None], *, register: bool) -> Iterator[Finding]:
     yield checks.python()
     yield checks.uv_program()
+    yield checks.masking()
     try:
         settings = config.load(options, os.environ, default_name=platform.node() or "robot")
     except AgentExit as error:

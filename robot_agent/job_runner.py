@@ -15,6 +15,7 @@ from robot_agent.environments.shelf import Environment
 from robot_agent.exits import JobFailed
 from robot_agent.journal import Entry, Unwritable
 from robot_agent.running import RunningJob
+from robot_agent.secrets_read import SecretsRead
 from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import AssignedProcess, JobReport
@@ -23,7 +24,7 @@ from sdk.failpoints import failpoint
 from sdk.retry import until_answered
 from sdk.running import process
 from sdk.running.command import command
-from sdk.running.environment import child_environment, mark_of
+from sdk.running.environment import child_environment, mark_of, secrets_file
 from sdk.running.family import Family
 from sdk.running.outcome import as_told, report_for, stopped_before_start
 from sdk.running.process import StopOrder
@@ -47,9 +48,12 @@ async def run(place: Workplace, job: RunningJob) -> None:
     link = place.link
     entry = job.entry(link.name, link.robot_id)
     ended = asyncio.Event()
-    send = log_stream.sender(link, entry.job_id, entry.attempt)
-    stream = asyncio.create_task(log_stream.follow(job.spool, ended=ended, send=send))
-    bring = artifacts.bringer(link, entry.job_id, entry.attempt)
+    secrets = SecretsRead(link, entry.job_id, entry.attempt, secrets_file(job.folder))
+    job.secrets = secrets
+    send = log_stream.sender(link, entry.job_id, entry.attempt, secrets)
+    following = log_stream.follow(job.spool, ended=ended, send=send, secrets=secrets)
+    stream = asyncio.create_task(following)
+    bring = artifacts.bringer(link, entry.job_id, entry.attempt, secrets)
     bringing = asyncio.create_task(artifacts.follow(job.folder / "work", ended=ended, bring=bring))
     listening = asyncio.create_task(orders.listen(link, job))
     try:
@@ -58,7 +62,7 @@ async def run(place: Workplace, job: RunningJob) -> None:
         await asyncio.to_thread(job.spool.close)
         ended.set()
         report = msgspec.structs.replace(report, life=job.life)
-        await reporting.conclude(place, entry, report, stream, bringing)
+        await reporting.conclude(place, entry, report, stream, bringing, secrets)
     finally:
         listening.cancel()
         bringing.cancel()

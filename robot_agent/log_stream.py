@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from robot_agent.link import Link
+from robot_agent.secrets_read import UNKNOWN_SECRETS, SecretsRead
 from robot_agent.spool import Spool
 from sdk.contract.runner import LogAnswer
 from sdk.errors import LogGap, Refused
@@ -23,12 +24,14 @@ Send = Callable[[int, bytes], Awaitable[LogAnswer]]
 log = logging.getLogger(__name__)
 
 
-def sender(link: Link, job_id: int, attempt: int) -> Send:
+def sender(link: Link, job_id: int, attempt: int, secrets: SecretsRead) -> Send:
     """Sends pieces of that attempt's log until they are answered."""
 
     async def send(offset: int, chunk: bytes) -> LogAnswer:
         return await link.answered(
-            lambda client: client.append_log(job_id, attempt, offset, chunk),
+            lambda client: client.append_log(
+                job_id, attempt, offset, chunk, secrets_known=secrets.count
+            ),
             most_seconds=LONGEST_PAUSE_SECONDS,
         )
 
@@ -39,22 +42,26 @@ class _Enough(Exception):
     """The server takes no more of this log."""
 
 
-async def follow(spool: Spool, *, ended: asyncio.Event, send: Send) -> int:
+async def follow(
+    spool: Spool, *, ended: asyncio.Event, send: Send, secrets: SecretsRead | None = None
+) -> int:
     """Return where the server's log ends, once the process has ended or no more is taken."""
     offset = 0
     with suppress(_Enough):
         while True:
             last_look = ended.is_set()  # read before the file: what comes after must not be missed
-            offset = await _send_from(spool, offset, send)
+            offset = await _send_from(spool, offset, send, secrets, is_last=last_look)
             if last_look:
                 break
             await _first_of(ended, LOOK_SECONDS)
     return offset
 
 
-async def send_rest(spool: Spool, send: Send) -> int:
+async def send_rest(spool: Spool, send: Send, secrets: SecretsRead | None = None) -> int:
     """Send what an earlier life of the agent did not, from where the server's log ends."""
     offset = spool.size()
+    if secrets is not None:
+        await secrets.ask()
     with suppress(_Enough):
         try:  # nothing, at the end of ours: where theirs ends comes back
             await send(offset, b"")
@@ -63,17 +70,35 @@ async def send_rest(spool: Spool, send: Send) -> int:
         except Refused as refusal:
             log.warning("The server takes no more of this log: %s", refusal)
             return offset
-        offset = await _send_from(spool, offset, send)
+        offset = await _send_from(spool, offset, send, secrets, is_last=True)
     return offset
 
 
-async def _send_from(spool: Spool, offset: int, send: Send) -> int:
-    while chunk := await asyncio.to_thread(spool.read, offset, LOG_CHUNK_BYTES):
-        offset = await _send(offset, chunk, send)
+async def _send_from(
+    spool: Spool, offset: int, send: Send, secrets: SecretsRead | None, *, is_last: bool
+) -> int:
+    while chunk := await _piece(spool, offset, secrets, is_last):
+        offset = await _send(offset, chunk, send, secrets)
     return offset
 
 
-async def _send(offset: int, chunk: bytes, send: Send) -> int:
+async def _piece(spool: Spool, offset: int, secrets: SecretsRead | None, is_last: bool) -> bytes:
+    """What can be sent from there on, without secrets; the beginning of one waits for its end."""
+    if secrets is None:
+        return await asyncio.to_thread(spool.read, offset, LOG_CHUNK_BYTES)
+    while True:
+        mask = secrets.mask
+        begin = max(0, offset - mask.longest_bytes)  # it may have been learned in its middle
+        raw = await asyncio.to_thread(spool.read, begin, LOG_CHUNK_BYTES + offset - begin)
+        await secrets.keep_up()  # after the reading: what is in it was learned before
+        if secrets.mask is mask:
+            break
+    is_all = is_last and begin + len(raw) >= spool.size()
+    held_back = 0 if is_all else mask.begun_at_end(raw)
+    return mask.cover(raw)[offset - begin : len(raw) - held_back]
+
+
+async def _send(offset: int, chunk: bytes, send: Send, secrets: SecretsRead | None) -> int:
     try:
         answer = await send(offset, chunk)
     except LogGap as gap:
@@ -83,6 +108,9 @@ async def _send(offset: int, chunk: bytes, send: Send) -> int:
         log.warning("The server's log does not fit ours; the rest of the log is not sent.")
         raise _Enough from gap
     except Refused as refusal:
+        if secrets is not None and refusal.is_about(UNKNOWN_SECRETS):
+            await secrets.ask()
+            return offset
         # A log never decides about a result: give up the one, go on with the other.
         log.warning("The server refused output, so the rest is not sent: %s", refusal)
         raise _Enough from refusal

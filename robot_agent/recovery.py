@@ -14,13 +14,14 @@ from pathlib import Path
 
 from robot_agent import artifacts, job_folder, log_stream, reporting
 from robot_agent.journal import Entry, Journal, State
+from robot_agent.secrets_read import SecretsRead
 from robot_agent.spool import Spool
 from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport
 from sdk.running import family
 from sdk.running.counts import Swept
-from sdk.running.environment import mark_of
+from sdk.running.environment import mark_of, secrets_file
 from sdk.running.outcome import SENTENCES, swept_sentence
 
 log = logging.getLogger(__name__)
@@ -53,14 +54,15 @@ async def finish(place: Workplace) -> str | None:
     await asyncio.to_thread(job_folder.clear_away, place.own_jobs, folder)
     spool = Spool(folder / "output.log")
     await asyncio.to_thread(spool.close_unwatched)
-    send = log_stream.sender(place.link, entry.job_id, entry.attempt)
-    stream = asyncio.create_task(log_stream.send_rest(spool, send))
-    bring = artifacts.bringer(place.link, entry.job_id, entry.attempt)
+    secrets = SecretsRead(place.link, entry.job_id, entry.attempt, secrets_file(folder))
+    send = log_stream.sender(place.link, entry.job_id, entry.attempt, secrets)
+    stream = asyncio.create_task(log_stream.send_rest(spool, send, secrets))
+    bring = artifacts.bringer(place.link, entry.job_id, entry.attempt, secrets)
     ended = asyncio.Event()
     ended.set()
     bringing = asyncio.create_task(artifacts.follow(folder / "work", ended=ended, bring=bring))
     try:
-        await reporting.conclude(place, entry, entry.report, stream, bringing)
+        await reporting.conclude(place, entry, entry.report, stream, bringing, secrets)
     finally:
         stream.cancel()
         bringing.cancel()

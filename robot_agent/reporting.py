@@ -8,6 +8,7 @@ import msgspec
 
 from robot_agent import job_folder
 from robot_agent.journal import Entry, Unwritable
+from robot_agent.secrets_read import UNKNOWN_SECRETS, SecretsRead
 from robot_agent.workplace import Workplace
 from sdk.contract.runner import JobReport
 from sdk.errors import Refused
@@ -28,6 +29,7 @@ async def conclude(
     report: JobReport,
     stream: asyncio.Task[int],
     artifacts: asyncio.Task[None],
+    secrets: SecretsRead,
 ) -> None:
     """Keep the report, send it until it is answered, forget the job, clear away.
 
@@ -44,7 +46,7 @@ async def conclude(
     # The log first, because the answer to a report may be the next job; but a log that
     # cannot be sent must not hold up a result.
     await _wait_for_log(stream, LAST_LOG_SECONDS)
-    await _deliver(place, entry.job_id, report)
+    await _deliver(place, entry.job_id, report, secrets)
     await _wait_for_log(stream, LATE_LOG_SECONDS)
     await _wait_for(artifacts, "artifacts", LATE_ARTIFACTS_SECONDS)
     failpoint("agent.after_report")
@@ -59,11 +61,19 @@ async def forget(place: Workplace, entry: Entry) -> None:
         log.warning("%s The next start sends the report again, which changes nothing.", error)
 
 
-async def _deliver(place: Workplace, job_id: int, report: JobReport) -> None:
+async def _deliver(
+    place: Workplace, job_id: int, full_report: JobReport, secrets: SecretsRead
+) -> None:
+    await secrets.keep_up()
+    report = secrets.cover(full_report)
     try:
         await place.link.answered(lambda client: client.report(job_id, report), place.hurry)
         log.info("Job %d is reported as %s.", job_id, report.status)
     except Refused as refusal:
+        if refusal.is_about(UNKNOWN_SECRETS):
+            await secrets.ask()
+            await _deliver(place, job_id, full_report, secrets)
+            return
         if refusal.status not in OUR_FAULT:
             log.info("Job %d was decided without us: %s", job_id, refusal)
             return

@@ -7,6 +7,7 @@ import msgspec
 
 from robot_agent.clock import now
 from robot_agent.journal import Entry, State
+from robot_agent.secrets_read import SecretsRead
 from robot_agent.spool import Spool
 from sdk.contract.jobs import Progress
 from sdk.contract.runner import Assignment, JobAction, JobBeat
@@ -23,6 +24,7 @@ class RunningJob:
         self.folder = folder
         self.order = StopOrder()
         self.spool = Spool(folder / "output.log")
+        self.secrets: SecretsRead | None = None
         self.phase = "preparing"  # then "starting", "running", "reporting"
         self.since = now()
         self.is_asked_to_finish = False
@@ -39,8 +41,15 @@ class RunningJob:
             phase=self.phase,
             # Not while it is made ready: after a crash before the start, the next life may.
             life=None if self.phase == "preparing" else self.life,
-            progress=self._progress,
+            progress=self._covered_progress(),
         )
+
+    def _covered_progress(self) -> Progress | None:
+        """Nothing for now, if a secret was read that we do not know yet."""
+        if self._progress is None or self.secrets is None or self.secrets.is_stale():
+            return None
+        message = self.secrets.mask.text(self._progress.message)
+        return msgspec.structs.replace(self._progress, message=message)
 
     def entry(self, robot: str, robot_id: int) -> Entry:
         """This attempt, as the journal knows it."""

@@ -15,6 +15,7 @@ from sdk.contract.runner import (
     ReportAnswer,
     RobotRegister,
     RobotRegistered,
+    SecretsRead,
 )
 from sdk.transport import Transport
 
@@ -65,14 +66,21 @@ class RobotClient:
             timeout_seconds=wait + CLAIM_MARGIN_SECONDS,
         )
 
-    async def append_log(self, job_id: int, attempt: int, offset: int, chunk: bytes) -> LogAnswer:
+    async def secrets_read(self, job_id: int, attempt: int) -> SecretsRead:
+        return await self._transport.send(
+            "GET", f"/api/runner/jobs/{job_id}/secrets", SecretsRead, params={"attempt": attempt}
+        )
+
+    async def append_log(
+        self, job_id: int, attempt: int, offset: int, chunk: bytes, *, secrets_known: int
+    ) -> LogAnswer:
         """Send at most LOG_CHUNK_BYTES; `LogGap` if the server lacks what comes before."""
         return await self._transport.send(
             "POST",
             f"/api/runner/jobs/{job_id}/logs",
             LogAnswer,
             chunk,
-            params={"attempt": attempt, "offset": offset},
+            params={"attempt": attempt, "offset": offset, "secrets_known": secrets_known},
             timeout_seconds=REPORT_SECONDS,
         )
 

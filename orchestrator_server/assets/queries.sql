@@ -51,3 +51,15 @@ SELECT robot_id FROM jobs WHERE id = :id AND attempt = :attempt AND status = 'ru
 
 -- name: used_by_robot
 SELECT name FROM robots WHERE credential_asset_id = :id AND deleted_at IS NULL;
+
+-- name: note_read
+INSERT INTO secrets_read (job_id, attempt, asset_id) VALUES (:job_id, :attempt, :asset_id)
+ON CONFLICT DO NOTHING;
+
+-- name: secrets_read
+-- One that was deleted meanwhile has no value any more.
+SELECT r.asset_id, a.sealed FROM secrets_read AS r LEFT JOIN assets AS a ON a.id = r.asset_id
+WHERE r.job_id = :job_id AND r.attempt = :attempt ORDER BY r.asset_id;
+
+-- name: count_read
+SELECT count(*) AS count FROM secrets_read WHERE job_id = :job_id AND attempt = :attempt;

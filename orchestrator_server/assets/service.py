@@ -175,6 +175,7 @@ def read(tx: Transaction, sealer: Sealer, job: JobCaller, name: str) -> AssetVal
     if stored.sealed is not None:
         value = sealer.open(stored.sealed, place(stored.id))
         metadata = {"job_id": job.id, "attempt": job.attempt}
+        tx.run(sql.note_read, asset_id=stored.id, **metadata)
         audit.record(
             tx, job.actor, "asset.read", entity_id=stored.id, name=stored.name, metadata=metadata
         )

@@ -8,6 +8,7 @@ from aiohttp import web
 from orchestrator_server.access.callers import JobCaller, RobotCaller
 from orchestrator_server.access.throttle import MACHINE_KEYS
 from orchestrator_server.access.tokens import job_token
+from orchestrator_server.assets import reads
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict, Forbidden
 from orchestrator_server.http import bodies
@@ -18,6 +19,7 @@ from orchestrator_server.http.keys import (
     KEYS,
     LOGS,
     ORDERS,
+    SEALER,
     SETTINGS,
     THROTTLE,
     WAKEUPS,
@@ -49,6 +51,8 @@ from sdk.contract.runner import (
     RobotRegister,
     RobotRegistered,
     RunningJob,
+    SecretsQuery,
+    SecretsRead,
 )
 from sdk.contract.settings import JobSettings
 from sdk.failpoints import failpoint
@@ -126,7 +130,7 @@ async def update_job(
         attempt = await database.read(attempts.writer_of, robot, job_id, report.attempt)
         await request.app[LOGS].append(job_id, attempt, 0, report.logs.encode())
     try:
-        answer = await database.write(attempts.report, robot, job_id, report, settings)
+        answer = await database.write(_report, robot, job_id, report, settings)
     except Conflict as refusal:
         if refusal.kind in ("stale-attempt", "job-canceled"):
             await database.write(attempts.keep_late, robot, job_id, report)
@@ -139,9 +143,17 @@ async def append_log(
     request: web.Request, robot: RobotCaller, job_id: int, wanted: LogChunk
 ) -> LogAnswer:
     """Append raw bytes to the log of an attempt, at a byte offset; what is there is ignored."""
-    await request.app[DATABASE].read(attempts.late_writer_of, robot, job_id, wanted.attempt)
+    await request.app[DATABASE].read(_must_be_welcome, robot, job_id, wanted)
     chunk = await bodies.read(request, LOG_CHUNK_BYTES)
     return await request.app[LOGS].append(job_id, wanted.attempt, wanted.offset, chunk)
+
+
+async def secrets_read(
+    request: web.Request, robot: RobotCaller, job_id: int, wanted: SecretsQuery
+) -> SecretsRead:
+    """The secrets that an attempt of this robot has read, which it covers in what it sends."""
+    database, sealer = request.app[DATABASE], request.app[SEALER]
+    return await database.read(reads.told, sealer, robot, job_id, wanted.attempt)
 
 
 async def running_job(request: web.Request, job: JobCaller) -> RunningJob:
@@ -181,6 +193,19 @@ def _beat(
     return beats.beat(tx, robot, beat.jobs, settings)
 
 
+def _report(
+    tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport, settings: JobSettings
+) -> ReportAnswer:
+    attempt = attempts.writer_of(tx, robot, job_id, report.attempt)
+    reads.must_be_known(tx, job_id, attempt, report.secrets_known)
+    return attempts.report(tx, robot, job_id, report, settings)
+
+
+def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> None:
+    attempts.late_writer_of(tx, robot, job_id, wanted.attempt)
+    reads.must_be_known(tx, job_id, wanted.attempt, wanted.secrets_known)
+
+
 def _must_mean_itself(robot: RobotCaller, robot_id: int | None) -> None:
     if robot_id is not None and robot_id != robot.id:
         raise Forbidden(f"This token is robot {robot.id}'s, not robot {robot_id}'s.")
@@ -191,6 +216,7 @@ ROUTES = [
     robot_post("/api/runner/heartbeat", heartbeat),
     robot_post("/api/runner/next-job", next_job),
     robot_get("/api/runner/jobs/{job_id}/order", order),
+    robot_get("/api/runner/jobs/{job_id}/secrets", secrets_read),
     robot_post("/api/runner/jobs/{job_id}/update", update_job),
     robot_post(
         "/api/runner/jobs/{job_id}/logs",

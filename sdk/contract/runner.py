@@ -12,6 +12,7 @@ from sdk.contract.processes import Start
 ClaimKey = Annotated[str, Meta(pattern=whole("[A-Za-z0-9_-]{1,64}"))]
 Instance = Annotated[str, Meta(pattern=whole("[A-Za-z0-9_-]{1,64}"))]
 Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Action = Literal["continue", "stop", "kill", "forget"]
 
 
@@ -131,6 +132,7 @@ class JobReport(Request, frozen=True, kw_only=True):
     error_type: Literal["business", "application"] | None = None  # business: never tried again
     claim_key: ClaimKey | None = None  # the one it was granted to, should its number be given anew
     life: Instance | None = None  # of the agent that ran it
+    secrets_known: Count | None = None  # how many secrets of the attempt are covered in it
 
 
 class ReportAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,6 +143,18 @@ class ReportAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):
 class LogChunk(Query, frozen=True, kw_only=True):
     attempt: Attempt
     offset: Annotated[int, Meta(ge=0, le=2**62)]
+    secrets_known: Count | None = None  # how many secrets of the attempt are covered in it
+
+
+class SecretsQuery(Query, frozen=True, kw_only=True):
+    attempt: Attempt
+
+
+class SecretsRead(Resource, frozen=True, kw_only=True):
+    """What an attempt has read, for its robot alone, to cover it in what it sends."""
+
+    count: int
+    values: list[str]
 
 
 class ArtifactBring(Query, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ def child_environment(
         RESULT_VARIABLE: str(folder / "result.json"),
         "RUNWRIGHT_FAILURE": str(folder / "failure.json"),
         "RUNWRIGHT_PROGRESS": str(folder / "progress.json"),
+        "RUNWRIGHT_SECRETS_READ": str(secrets_file(folder)),
         "RUNWRIGHT_STOP": str(stop_file(folder)),
         "RUNWRIGHT_JOB_ID": str(assignment.id),
         "RUNWRIGHT_ATTEMPT": str(assignment.attempt),
@@ -43,6 +44,11 @@ def child_environment(
 def inherited(own: Mapping[str, str]) -> dict[str, str]:
     """What a script gets of the agent's own environment."""
     return {name: value for name, value in own.items() if _is_passed_on(name)}
+
+
+def secrets_file(folder: Path) -> Path:
+    """Where the script notes the names, never the values, of the assets it has read."""
+    return folder / "secrets-read"
 
 
 def stop_file(folder: Path) -> Path:

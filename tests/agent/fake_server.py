@@ -25,6 +25,7 @@ class FakeServer:
         self.packages, self.waiting, self.owned = {}, [], None
         self.claims, self.beats, self.reports, self.registered = [], [], [], []
         self.claim_keys, self.log, self.log_requests = [], b"", []
+        self.secrets_read = []  # by any job
         self.artifacts = []  # name and content, as they were brought
         self.tokens, self.actions = set(), {}
         self.orders, self.told = [], {}  # actions told by the long poll, by job
@@ -126,6 +127,9 @@ class FakeServer:
         await self.note()
         return web.json_response({"next_offset": len(self.log)})
 
+    async def secrets(self, request):
+        return web.json_response({"count": len(self.secrets_read), "values": self.secrets_read})
+
     async def artifact(self, request):
         name = request.match_info["name"]
         await self.note(self.artifacts, (name, await request.read()))
@@ -183,6 +187,7 @@ async def serving(tls=None):
     app.router.add_get("/api/runner/jobs/{id}/order", fake.order)
     app.router.add_post("/api/runner/jobs/{id}/logs", fake.logs)
     app.router.add_post("/api/runner/jobs/{id}/update", fake.update)
+    app.router.add_get("/api/runner/jobs/{id}/secrets", fake.secrets)
     app.router.add_put("/api/runner/jobs/{id}/artifacts/{name}", fake.artifact)
     app.router.add_get("/api/packages/{id}/download", fake.download)
     server = TestServer(app, scheme="https" if tls else "http")

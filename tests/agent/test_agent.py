@@ -141,6 +141,19 @@ async def test_a_killed_agent_leaves_no_process_once_it_is_back(server, tmp_path
     await until(lambda: not is_alive(int(pid_file.read_text())))
 
 
+async def test_what_a_killed_agent_did_not_send_is_sent_without_secrets(server, tmp_path):
+    """It reads the secret by hand: its earlier life knew of none."""
+    server.failures["/logs"] = [503] * 1000
+    server.give("import os; print('word is hunter22', flush=True); os.kill(os.getppid(), 9)")
+    async with the_program(server, tmp_path / "data") as program:
+        await ended(program)
+    server.failures.clear()
+    server.secrets_read = ["hunter22"]
+    async with the_program(server, tmp_path / "data"):
+        await server.until(lambda: server.reports)
+    assert server.log == b"word is ********\n"
+
+
 async def test_a_refused_key_ends_the_program_with_77(server, tmp_path):
     async with the_program(server, tmp_path, RUNWRIGHT_MACHINE_KEY="bad-key") as program:
         status, errors = await ended(program)

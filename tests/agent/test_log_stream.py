@@ -1,11 +1,13 @@
 """Each byte of output reaches the server once, in order."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from robot_agent.log_stream import LONGEST_PAUSE_SECONDS, follow, send_rest, sender
 from robot_agent.reporting import LATE_LOG_SECONDS
+from robot_agent.secrets_read import SecretsRead
 from robot_agent.spool import Spool
 from sdk.contract.problem import Problem
 from sdk.contract.runner import LogAnswer
@@ -135,6 +137,7 @@ async def test_a_log_is_tried_again_and_again_in_the_minute_that_it_has_after_th
         async def answered(self, call, stop=None, **pauses):
             return pauses
 
-    pauses = await sender(Link(), 1, 1)(0, b"")
+    nobodys = SecretsRead(Link(), 1, 1, Path("nowhere"))
+    pauses = await sender(Link(), 1, 1, nobodys)(0, b"")
     assert pauses == {"most_seconds": LONGEST_PAUSE_SECONDS}
     assert LONGEST_PAUSE_SECONDS * 5 <= LATE_LOG_SECONDS
