@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 import orchestrator_server
-from benchmarks import commands, durability
+from benchmarks import agent, commands, durability
 from orchestrator_server.config import Config
 from orchestrator_server.db import queries
 from orchestrator_server.db.migrate import migrate
@@ -28,7 +28,12 @@ REPORT = Path(__file__).parent.parent / "docs" / "performance.md"
 LIMIT = 1.5
 SQL = queries.parse(resources.files(__package__).joinpath("fill.sql").read_text(), "fill.sql")
 PAGE = 10_000
-HEADS = {"calls": "# Performance", "durability": durability.HEAD, "commands": commands.HEAD}
+HEADS = {
+    "calls": "# Performance",
+    "durability": durability.HEAD,
+    "jobs": agent.HEAD,
+    "commands": commands.HEAD,
+}
 
 
 @click.command()
@@ -55,7 +60,7 @@ def _parts(report):
 def _measured(name, jobs, rounds):
     if name == "calls":
         return _report(asyncio.run(_measure_all(jobs, rounds)), jobs, rounds)
-    part = {"durability": durability, "commands": commands}[name]
+    part = {"durability": durability, "jobs": agent, "commands": commands}[name]
     return part.section(asyncio.run(part.measure(rounds)), rounds)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from robot_agent import config, data_folder, doctor, pulse, status, tls
+from robot_agent import config, data_folder, doctor, prepare, pulse, status, tls
 from robot_agent.agent import Agent
 from robot_agent.exits import AgentExit, Status
 from robot_agent.service import command as service
@@ -120,7 +120,7 @@ def drain(data: str | None, wait_seconds: float | None, as_json: bool) -> None:
 
 for command in (doctor.command, service.install):
     command.params = [*run.params, *command.params]  # what `run` would be told
-for more in (doctor.command, service.command, status.command):
+for more in (doctor.command, prepare.command, service.command, status.command):
     main.add_command(more)
 
 

@@ -60,10 +60,14 @@ class Shelf:
         self._needs: dict[tuple[str, str], needs.Needs] = {}  # by package and script
         self._pythons: dict[str, Path] = {}  # by what was asked for
 
-    async def open(self) -> None:
-        """Once, before jobs: what an earlier life left half done, or too old, is thrown away."""
+    async def lay_out(self) -> None:
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(build.write_runtime, self._runtime)
+
+    async def open(self) -> None:
+        """By the agent alone, before jobs: what an earlier life left half done, or too old, is
+        thrown away."""
+        await self.lay_out()
         for folder in self._folder.glob(f"*{PART}"):
             await asyncio.to_thread(_remove, folder)
         await self._tidy()

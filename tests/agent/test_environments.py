@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import sys
 import time
@@ -275,3 +276,34 @@ def an_archive(main, requirements):
 
 def test_uv_comes_with_the_agent():
     assert uv.program().startswith(str(sys.prefix))
+
+
+async def test_prepare_builds_what_jobs_will_need(index, package, tmp_path, make_shelf):
+    _, work, _ = package(requirements__txt="tin==1.0")
+    archive = tmp_path / "p_1.0.0.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for file in work.iterdir():
+            zipped.write(file, file.name)
+    for source in (work, archive):
+        prepare = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "robot_agent", "prepare", "--json",
+            "--data", str(tmp_path), str(source), stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, _ = await prepare.communicate()
+        assert prepare.returncode == 0
+        [built] = json.loads(output)
+    asked = list(index.asked)
+    lender = await make_shelf()
+    async with lender.lend("sha256", work, work / "main.py") as environment:
+        assert environment.folder.name == built["environment"]
+    assert index.asked == asked
+
+
+async def test_prepare_says_what_cannot_be_built(index, package, tmp_path):
+    _, work, _ = package(requirements__txt="unobtainium")
+    prepare = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "robot_agent", "prepare", "--data", str(tmp_path), str(work),
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, errors = await prepare.communicate()
+    assert prepare.returncode == 78 and b"unobtainium" in errors
