@@ -1,7 +1,8 @@
 """A script whose parent is not the agent."""
 
 import asyncio
-import signal
+
+KILLED = -9  # by SIGKILL, which Windows, where there are none of these, has no name for
 
 
 class WarmChild:
@@ -12,7 +13,7 @@ class WarmChild:
 
     async def wait(self) -> int:
         await self._ended.wait()
-        return self.returncode if self.returncode is not None else -signal.SIGKILL
+        return self.returncode if self.returncode is not None else KILLED
 
     def end(self, code: int) -> None:
         self.returncode = code

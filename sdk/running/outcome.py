@@ -31,13 +31,13 @@ def report_for(exit: Exit, order: StopOrder, time_limit: float | None) -> JobRep
     match exit.ended:
         case Ended.STOPPED:
             reason = order.reason or Reason.OPERATOR
-            return failed(reason, (order.why or SENTENCES[reason]) + swept_sentence(exit.swept))
+            return failed(reason, (order.why or SENTENCES[reason]) + _who_was_killed(exit))
         case Ended.TIMED_OUT:
             message = f"The script ran past its time limit of {time_limit or 0:g} seconds."
-            return failed(Reason.SCRIPT_TIMEOUT, message + swept_sentence(exit.swept))
+            return failed(Reason.SCRIPT_TIMEOUT, message + _who_was_killed(exit))
         case Ended.BY_ITSELF if exit.code == 0:
             return JobReport(status="completed", started="yes")
-    return failed(Reason.SCRIPT_FAILED, _exit_sentence(exit.code) + swept_sentence(exit.swept))
+    return failed(Reason.SCRIPT_FAILED, _exit_sentence(exit.code) + _who_was_killed(exit))
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -88,11 +88,15 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def swept_sentence(swept: Swept) -> str:
+def _who_was_killed(exit: Exit) -> str:
+    return swept_sentence(exit.swept, f", after {exit.ending_seconds:.1f} s")
+
+
+def swept_sentence(swept: Swept, when: str = "") -> str:
     if swept == NOBODY:
         return ""
     are = "process was" if swept.killed == 1 else "processes were"
-    return f" {swept.killed} {are} killed, {swept.left} left."
+    return f" {swept.killed} {are} killed, {swept.left} left{when}."
 
 
 def _exit_sentence(code: int) -> str:

@@ -1,6 +1,7 @@
 """Run one script and all it spawns; end it politely, then firmly."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ class Exit:
     code: int  # negative: ended by that signal
     ended: Ended
     swept: Swept = NOBODY  # of its family, who had to be killed
+    ending_seconds: float = (
+        0.0  # from the moment it was to end, or had ended, until nobody was left
+    )
 
 
 class StopOrder:
@@ -73,6 +77,7 @@ async def run(
         if begun is not None:
             await begun(family)
         ended = await _wait(family.child, order, time_limit)
+        ending_since = time.monotonic()
         if ended is not Ended.BY_ITSELF and not order.at_once.is_set():
             family.ask_to_stop()
             await _grace(family.child, order, grace)
@@ -80,7 +85,8 @@ async def run(
         swept = await family.end()
     if said := family.why_not_started(output):
         raise OSError(said)
-    return Exit(await family.child.wait(), ended, swept)
+    seconds = time.monotonic() - ending_since
+    return Exit(await family.child.wait(), ended, swept, seconds)
 
 
 async def _wait(child: Child, order: StopOrder, time_limit: float | None) -> Ended:

@@ -110,7 +110,8 @@ def test_whose_fault_it_was_is_told(tmp_path):
 
 
 def test_what_had_to_be_killed_is_in_the_record():
-    report = report_for(Exit(0, Ended.STOPPED, Swept(7)), ordered(Reason.CANCELED_BY_USER), None)
-    assert report.error_message == "The job was canceled. 7 processes were killed, 0 left."
-    report = report_for(Exit(-9, Ended.BY_ITSELF, Swept(1, 2)), StopOrder(), None)
-    assert report.error_message.endswith("1 process was killed, 2 left.")
+    canceled, ending = ordered(Reason.CANCELED_BY_USER), Exit(0, Ended.STOPPED, Swept(7), 1.84)
+    said = report_for(ending, canceled, None).error_message
+    assert said == "The job was canceled. 7 processes were killed, 0 left, after 1.8 s."
+    said = report_for(Exit(-9, Ended.BY_ITSELF, Swept(1, 2)), StopOrder(), None).error_message
+    assert said.endswith("1 process was killed, 2 left, after 0.0 s.")
