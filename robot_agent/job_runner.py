@@ -16,13 +16,14 @@ from robot_agent.exits import JobFailed
 from robot_agent.journal import Entry, Unwritable
 from robot_agent.running import RunningJob
 from robot_agent.secrets_read import SecretsRead
+from robot_agent.warm.here import MayHaveStarted
 from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import AssignedProcess, JobReport
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
 from sdk.retry import until_answered
-from sdk.running import process
+from sdk.running import family, process
 from sdk.running.command import command
 from sdk.running.environment import child_environment, mark_of, secrets_file
 from sdk.running.family import Family
@@ -78,6 +79,12 @@ async def _outcome(place: Workplace, job: RunningJob, entry: Entry) -> JobReport
         return JobReport(
             status="failed", reason=failure.reason, error_message=str(failure), started="no"
         )
+    except MayHaveStarted as error:
+        await asyncio.to_thread(family.sweep, mark_of(job.folder))
+        message = f"Whether the script started is not known. {error}"
+        return JobReport(
+            status="failed", reason=Reason.START_FAILED, error_message=message, started="unknown"
+        )
     except _Stopped:
         return stopped_before_start(job.order.reason)
 
@@ -123,9 +130,9 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: St
     job.phase = "running"
     watchers: list[asyncio.Task[None]] = []
 
-    async def begun(family: Family) -> None:
+    async def begun(script: Family) -> None:
         watchers.append(asyncio.create_task(job.spool.keep_small()))
-        watch = limits.watch(family, job.spool, place.limits, job.order)
+        watch = limits.watch(script, job.spool, place.limits, job.order)
         watchers.append(asyncio.create_task(watch))
         await _note_started(place, entry)
 

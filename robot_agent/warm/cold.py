@@ -8,6 +8,10 @@ from sdk.running.family import Family
 from sdk.running.process import Start
 
 
+class MayHaveStarted(Exception):
+    """Not here."""
+
+
 class Parents:
     def __init__(self, folder: Path) -> None:
         pass

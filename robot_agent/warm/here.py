@@ -3,8 +3,8 @@
 import sys
 
 if sys.platform == "win32":
-    from robot_agent.warm.cold import Parents
+    from robot_agent.warm.cold import MayHaveStarted, Parents
 else:
-    from robot_agent.warm.parents import Parents
+    from robot_agent.warm.parents import MayHaveStarted, Parents
 
-__all__ = ["Parents"]
+__all__ = ["MayHaveStarted", "Parents"]

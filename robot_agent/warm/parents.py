@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from robot_agent.environments.shelf import Environment
 from robot_agent.warm import parent as program
+from robot_agent.warm import wire
 from robot_agent.warm.child import WarmChild
 from sdk.running import proc
 from sdk.running.environment import FOR_PYTHON, RESULT_VARIABLE, inherited
@@ -40,6 +41,10 @@ class NoWarmStart(Exception):
     """The parent cannot be started, or is gone; the message says why."""
 
 
+class MayHaveStarted(Exception):
+    """Nobody can tell whether the script began, so it must not be begun again."""
+
+
 class Key(NamedTuple):
     python: Path
     inode: int  # of the environment: another one in its place needs another parent
@@ -54,7 +59,8 @@ class Parent:
         self.process = process
         self._connection = connection
         self._children: dict[int, WarmChild] = {}
-        self._born: asyncio.Queue[WarmChild] = asyncio.Queue()
+        self._born: asyncio.Queue[WarmChild | None] = asyncio.Queue()  # None: there are no more
+        self._is_retired = False
         self._forking = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
         self._first_bytes = 0
@@ -77,7 +83,7 @@ class Parent:
         parent = cls(process, ours)
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await _receive(ours)
+                await wire.receive(ours)
         except (EOFError, OSError, TimeoutError) as error:
             said = await parent._last_words()
             raise NoWarmStart(f"it ended before it was ready: {said}") from error
@@ -102,36 +108,51 @@ class Parent:
         async with self._forking:
             self.jobs += 1
             try:
-                await _send(self._connection, request, output.fileno())
+                await wire.send(self._connection, request, output.fileno())
+            except OSError as error:  # it has not heard all of it, so it has done nothing
+                raise NoWarmStart(f"it is gone: {error!r}") from error
+            try:
                 async with asyncio.timeout(READY_SECONDS):
-                    return await self._born.get()
-            except (OSError, TimeoutError) as error:
+                    child = await self._born.get()
+            except BaseException:  # whose child comes next would not be known any more
                 await self.end()
-                raise NoWarmStart(f"it does not answer: {error!r}") from error
+                raise
+        if child is None:
+            raise MayHaveStarted("The parent of warm starts ended while it forked the script.")
+        return child
+
+    async def retire(self) -> None:
+        """Fork no more, and end with the last child."""
+        self._is_retired = True
+        if not self.is_busy:
+            await self.end()
 
     async def end(self) -> None:
         """Its children end with it."""
         if self.process.returncode is None:
             self.process.kill()
-        await self.process.communicate()
-        forget(self.process.pid)
         if self._listening is not None:
             await asyncio.wait({self._listening})
-        self._connection.close()
 
     async def _listen(self) -> None:
         """Until it is gone."""
         with suppress(EOFError, OSError):
             while True:
-                told = await _receive(self._connection)
+                told = await wire.receive(self._connection)
                 if pid := told.get("started"):
                     child = self._children[pid] = WarmChild(pid)
                     self._born.put_nowait(child)
                 elif pid := told.get("ended"):
                     self._children.pop(pid).end(told["code"])
+                    if self._is_retired and not self.is_busy:
+                        self.process.kill()
         for child in self._children.values():
             child.end(-signal.SIGKILL)
         self._children.clear()
+        self._born.put_nowait(None)
+        await self.process.communicate()
+        forget(self.process.pid)
+        self._connection.close()
 
     async def _last_words(self) -> str:
         if self.process.returncode is None:
@@ -184,49 +205,24 @@ class Parents:
             if key in self._refused:
                 raise NoWarmStart("it did not come up before, and nothing has changed since")
             parent = self._there.pop(key, None)
-            if parent is None or (parent.is_worn and not parent.is_busy):
-                if parent is not None:
-                    await parent.end()
-                parent = await self._new(key)
-            self._there[key] = parent
-            return parent
+            if parent is not None and parent.is_worn:
+                await parent.retire()
+                parent = None
+            self._there[key] = parent or await self._new(key)
+            return self._there[key]
 
     async def _new(self, key: Key) -> Parent:
-        for old in [k for k, p in self._there.items() if not p.is_busy]:
-            if len(self._there) < MOST_PARENTS and old.python != key.python:
-                continue
-            if old.python == key.python and old.inode == key.inode:
-                continue
-            await self._there.pop(old).end()
+        """Those of an environment that was replaced, and the one unused for longest, retire."""
+        replaced = [k for k in self._there if k.python == key.python and k.inode != key.inode]
+        most = MOST_PARENTS - 1 + len(replaced)
+        for old in [*replaced, *list(self._there)[: max(0, len(self._there) - most)]]:
+            if old in self._there:
+                await self._there.pop(old).retire()
         try:
             return await Parent.start(key, self._folder)
         except NoWarmStart:
             self._refused.add(key)
             raise
-
-
-async def _send(connection: socket.socket, content: bytes, descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    head = program.LENGTH.pack(len(content))
-    # Four bytes always find room: we wait for each answer before we send again.
-    socket.send_fds(connection, [head], [descriptor])
-    await loop.sock_sendall(connection, content)
-
-
-async def _receive(connection: socket.socket) -> dict[str, int]:
-    [size] = program.LENGTH.unpack(await _exactly(connection, program.LENGTH.size))
-    told: dict[str, int] = json.loads(await _exactly(connection, size))
-    return told
-
-
-async def _exactly(connection: socket.socket, size: int) -> bytes:
-    content = b""
-    while len(content) < size:
-        piece = await asyncio.get_running_loop().sock_recv(connection, size - len(content))
-        if not piece:
-            raise EOFError
-        content += piece
-    return content
 
 
 def _environment(own: Mapping[str, str], folder: Path) -> dict[str, str]:

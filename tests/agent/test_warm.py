@@ -11,7 +11,8 @@ import pytest
 
 from robot_agent.environments.shelf import Environment, Shelf
 from robot_agent.warm import parents as module
-from robot_agent.warm.parents import Parents
+from robot_agent.warm import wire
+from robot_agent.warm.parents import MayHaveStarted, Parents
 from sdk.contract.jobs import Reason
 from sdk.running import posix_family, process
 from sdk.running.environment import mark_of
@@ -259,3 +260,36 @@ async def test_a_script_that_imports_much_starts_in_milliseconds(parents, tmp_pa
             seconds = time.monotonic() - began
             await family.end()
     assert seconds < 0.5
+
+
+async def test_what_may_have_started_is_not_started_again(parents, tmp_path, monkeypatch):
+    """The parent dies when it has heard the whole request, and before it says what came of it."""
+    family = await started(parents, tmp_path / "1", "print('there')")
+    await family.child.wait()
+    await family.end()
+    [parent] = parents._there.values()
+
+    async def sent_and_killed(connection, content, descriptor, send=wire.send):
+        os.kill(parent.process.pid, signal.SIGSTOP)
+        await send(connection, content, descriptor)
+        os.kill(parent.process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(wire, "send", sent_and_killed)
+    with pytest.raises(MayHaveStarted):
+        await started(parents, tmp_path / "2", "print('there')")
+    assert (tmp_path / "2" / "out").read_text() == ""
+
+
+async def test_a_worn_parent_that_is_busy_ends_with_its_last_job(parents, tmp_path, monkeypatch):
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(tmp_path / 'go')!r}).exists(): "
+    family = await started(parents, tmp_path / "1", wait + "time.sleep(0.02)")
+    [worn] = parents._there.values()
+    monkeypatch.setattr(module, "JOBS", 1)
+    other = await started(parents, tmp_path / "2", "print('there')")
+    assert await other.child.wait() == 0 and list(parents._there.values()) != [worn]
+    assert is_alive(worn.process.pid)
+    (tmp_path / "go").touch()
+    assert await family.child.wait() == 0
+    await until(lambda: not is_alive(worn.process.pid))
+    for one in (family, other):
+        await one.end()
