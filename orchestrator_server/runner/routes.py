@@ -196,9 +196,10 @@ def _beat(
 def _report(
     tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport, settings: JobSettings
 ) -> ReportAnswer:
-    attempt = attempts.writer_of(tx, robot, job_id, report.attempt)
-    reads.must_be_known(tx, job_id, attempt, report.secrets_known)
-    return attempts.report(tx, robot, job_id, report, settings)
+    answer = attempts.report(tx, robot, job_id, report, settings)
+    if report.attempt is not None:  # if it is refused, the unit is undone
+        reads.must_be_known(tx, job_id, report.attempt, report.secrets_known)
+    return answer
 
 
 def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> None:
