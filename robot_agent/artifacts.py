@@ -7,7 +7,6 @@ earlier life of the agent did not bring is still there, and is brought by the ne
 import asyncio
 import logging
 import stat
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -24,29 +23,38 @@ MOST_BYTES_IN_ALL = 1024 * 1024 * 1024
 
 log = logging.getLogger(__name__)
 
-Bring = Callable[[str, Path], Awaitable[None]]
-
 
 class _Look(NamedTuple):
     size_bytes: int
     changed_at_ns: int
 
 
-def bringer(link: Link, job_id: int, attempt: int, secrets: SecretsRead) -> Bring:
-    """Brings a file under a name until the server has answered."""
+class Bringer:
+    """Brings files to the server, until it has answered; their names without secrets."""
 
-    async def bring(name: str, file: Path) -> None:
-        await secrets.keep_up()
-        covered = secrets.mask.text(name)
+    def __init__(self, link: Link, job_id: int, attempt: int, secrets: SecretsRead) -> None:
+        self._link = link
+        self._job_id = job_id
+        self._attempt = attempt
+        self._secrets = secrets
+
+    async def bring(self, name: str, file: Path) -> None:
+        covered = (await self._secrets.keep_up()).mask.text(name)
         try:
-            await link.answered(lambda c: c.bring_artifact(job_id, attempt, covered, file))
+            await self._link.answered(
+                lambda c: c.bring_artifact(self._job_id, self._attempt, covered, file)
+            )
         except Refused as refusal:
-            log.warning("Artifact %r of job %d is refused: %s", name, job_id, refusal)
+            shown = await self.in_log(name)
+            why = self._secrets.known.mask.text(str(refusal))  # it may quote the name
+            log.warning("%s is refused: %s", shown, why)
 
-    return bring
+    async def in_log(self, name: str) -> str:
+        """How our own log names it: without secrets, however the script has come to them."""
+        return f"Artifact {(await self._secrets.ask()).mask.text(name)} of job {self._job_id}"
 
 
-async def follow(work: Path, *, ended: asyncio.Event, bring: Bring) -> None:
+async def follow(work: Path, *, ended: asyncio.Event, bring: Bringer) -> None:
     """Return once the script has ended and all it left is brought."""
     brought: dict[Path, _Look] = {}
     seen: dict[Path, _Look] = {}
@@ -65,17 +73,19 @@ async def follow(work: Path, *, ended: asyncio.Event, bring: Bring) -> None:
             await asyncio.wait_for(ended.wait(), LOOK_SECONDS)
 
 
-async def _bring(file: Path, folder: Path, brought: dict[Path, _Look], bring: Bring) -> None:
+async def _bring(file: Path, folder: Path, brought: dict[Path, _Look], bring: Bringer) -> None:
     name = " - ".join(file.relative_to(folder).parts)  # a name has no slashes
     if brought[file].size_bytes > MOST_BYTES:
-        log.warning("Artifact %s is larger than %d MiB and is not kept.", name, MOST_BYTES >> 20)
+        shown = await bring.in_log(name)
+        log.warning("%s is larger than %d MiB and is not kept.", shown, MOST_BYTES >> 20)
     elif sum(look.size_bytes for look in brought.values()) > MOST_BYTES_IN_ALL:
-        log.warning("Artifact %s is beyond what an attempt may leave, and is not kept.", name)
+        shown = await bring.in_log(name)
+        log.warning("%s is beyond what an attempt may leave, and is not kept.", shown)
     else:
         try:
-            await bring(name, file)
+            await bring.bring(name, file)
         except FileNotFoundError:
-            log.info("Artifact %s was removed before it could be brought.", name)
+            log.info("%s was removed before it could be brought.", await bring.in_log(name))
 
 
 def _look(folder: Path) -> dict[Path, _Look]:

@@ -125,6 +125,8 @@ class Heart:
 def obey(job: RunningJob, action: JobAction) -> None:
     if action.action != "continue" and not job.order.given.is_set():
         log.info("The server says %s to %s.", action.action, job)
+    if action.secrets_read and job.secrets is not None:
+        job.secrets.hear_of(action.secrets_read)
     if action.stop_requested:
         job.ask_to_finish()
     match action.action:

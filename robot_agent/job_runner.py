@@ -49,12 +49,14 @@ async def run(place: Workplace, job: RunningJob) -> None:
     link = place.link
     entry = job.entry(link.name, link.robot_id)
     ended = asyncio.Event()
-    secrets = SecretsRead(link, entry.job_id, entry.attempt, secrets_file(job.folder))
+    token = job.assignment.job_token  # who reads it in the log could read the job's assets
+    notes = secrets_file(job.folder)
+    secrets = SecretsRead(link, entry.job_id, entry.attempt, notes, own=(token,))
     job.secrets = secrets
-    send = log_stream.sender(link, entry.job_id, entry.attempt, secrets)
+    send = log_stream.sender(link, entry.job_id, entry.attempt)
     following = log_stream.follow(job.spool, ended=ended, send=send, secrets=secrets)
     stream = asyncio.create_task(following)
-    bring = artifacts.bringer(link, entry.job_id, entry.attempt, secrets)
+    bring = artifacts.Bringer(link, entry.job_id, entry.attempt, secrets)
     bringing = asyncio.create_task(artifacts.follow(job.folder / "work", ended=ended, bring=bring))
     listening = asyncio.create_task(orders.listen(link, job))
     try:

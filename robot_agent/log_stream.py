@@ -10,27 +10,31 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from robot_agent.link import Link
-from robot_agent.secrets_read import UNKNOWN_SECRETS, SecretsRead
-from robot_agent.spool import Spool
+from robot_agent.secrets_read import UNKNOWN_SECRETS, Known, SecretsRead
+from robot_agent.spool import CUT, Spool, cuts
 from sdk.contract.runner import LogAnswer
 from sdk.errors import LogGap, Refused
+from sdk.masking.mask import Mask
 from sdk.robot_client import LOG_CHUNK_BYTES
 
 LOOK_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0  # once its report is in, a log has a minute: let it be tried then
 
-Send = Callable[[int, bytes], Awaitable[LogAnswer]]
+NOTHING_KNOWN = Known(Mask())
+
+Send = Callable[[int, bytes, int], Awaitable[LogAnswer]]
 
 log = logging.getLogger(__name__)
 
 
-def sender(link: Link, job_id: int, attempt: int, secrets: SecretsRead) -> Send:
-    """Sends pieces of that attempt's log until they are answered."""
+def sender(link: Link, job_id: int, attempt: int) -> Send:
+    """Sends pieces of that attempt's log, with how many secrets are covered in each, until they
+    are answered."""
 
-    async def send(offset: int, chunk: bytes) -> LogAnswer:
+    async def send(offset: int, chunk: bytes, secrets_known: int) -> LogAnswer:
         return await link.answered(
             lambda client: client.append_log(
-                job_id, attempt, offset, chunk, secrets_known=secrets.count
+                job_id, attempt, offset, chunk, secrets_known=secrets_known
             ),
             most_seconds=LONGEST_PAUSE_SECONDS,
         )
@@ -54,17 +58,19 @@ async def follow(
             if last_look:
                 break
             await _first_of(ended, LOOK_SECONDS)
+    while secrets is not None and not ended.is_set():  # what else is sent needs to know them
+        await secrets.keep_up()
+        await _first_of(ended, LOOK_SECONDS)
     return offset
 
 
 async def send_rest(spool: Spool, send: Send, secrets: SecretsRead | None = None) -> int:
     """Send what an earlier life of the agent did not, from where the server's log ends."""
     offset = spool.size()
-    if secrets is not None:
-        await secrets.ask()
+    known = await secrets.ask() if secrets is not None else NOTHING_KNOWN
     with suppress(_Enough):
         try:  # nothing, at the end of ours: where theirs ends comes back
-            await send(offset, b"")
+            await send(offset, b"", known.reads)
         except LogGap as gap:
             offset = min(offset, gap.next_offset)
         except Refused as refusal:
@@ -77,30 +83,40 @@ async def send_rest(spool: Spool, send: Send, secrets: SecretsRead | None = None
 async def _send_from(
     spool: Spool, offset: int, send: Send, secrets: SecretsRead | None, *, is_last: bool
 ) -> int:
-    while chunk := await _piece(spool, offset, secrets, is_last):
-        offset = await _send(offset, chunk, send, secrets)
-    return offset
-
-
-async def _piece(spool: Spool, offset: int, secrets: SecretsRead | None, is_last: bool) -> bytes:
-    """What can be sent from there on, without secrets; the beginning of one waits for its end."""
-    if secrets is None:
-        return await asyncio.to_thread(spool.read, offset, LOG_CHUNK_BYTES)
     while True:
-        mask = secrets.mask
-        begin = max(0, offset - mask.longest_bytes)  # it may have been learned in its middle
-        raw = await asyncio.to_thread(spool.read, begin, LOG_CHUNK_BYTES + offset - begin)
-        await secrets.keep_up()  # after the reading: what is in it was learned before
-        if secrets.mask is mask:
+        known, chunk = await _piece(spool, offset, secrets, is_last)
+        if not chunk:
+            return offset
+        offset = await _send(offset, chunk, known, send, secrets)
+
+
+async def _piece(
+    spool: Spool, offset: int, secrets: SecretsRead | None, is_last: bool
+) -> tuple[Known, bytes]:
+    """What can be sent from there on, without secrets; the beginning of one waits for its end."""
+    while True:
+        known = secrets.known if secrets is not None else NOTHING_KNOWN
+        around = known.mask.longest_bytes + len(CUT)
+        begin = max(0, offset - around)
+        wanted = offset - begin + LOG_CHUNK_BYTES + around
+        window = b""
+        if spool.size() > offset:  # else what is before it is not read again and again
+            window = await asyncio.to_thread(spool.read, begin, wanted)
+        # After the reading: what is in it was learned before.
+        if secrets is None or await secrets.keep_up() is known:
             break
-    is_all = is_last and begin + len(raw) >= spool.size()
-    held_back = 0 if is_all else mask.begun_at_end(raw)
-    return mask.cover(raw)[offset - begin : len(raw) - held_back]
+    ends = cuts(window)
+    if is_last and begin + len(window) >= spool.size():
+        ends.append(len(window))
+    cover = known.mask.piece
+    return known, await asyncio.to_thread(cover, window, offset - begin, LOG_CHUNK_BYTES, ends)
 
 
-async def _send(offset: int, chunk: bytes, send: Send, secrets: SecretsRead | None) -> int:
+async def _send(
+    offset: int, chunk: bytes, known: Known, send: Send, secrets: SecretsRead | None
+) -> int:
     try:
-        answer = await send(offset, chunk)
+        answer = await send(offset, chunk, known.reads)
     except LogGap as gap:
         # It lost what it had, so go back; forward, or to the same place, leads nowhere.
         if gap.next_offset < offset:
@@ -108,8 +124,8 @@ async def _send(offset: int, chunk: bytes, send: Send, secrets: SecretsRead | No
         log.warning("The server's log does not fit ours; the rest of the log is not sent.")
         raise _Enough from gap
     except Refused as refusal:
-        if secrets is not None and refusal.is_about(UNKNOWN_SECRETS):
-            await secrets.ask()
+        is_uncovered = secrets is not None and refusal.is_about(UNKNOWN_SECRETS)
+        if is_uncovered and secrets is not None and await secrets.is_more_than(known):
             return offset
         # A log never decides about a result: give up the one, go on with the other.
         log.warning("The server refused output, so the rest is not sent: %s", refusal)

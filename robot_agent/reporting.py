@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from robot_agent import job_folder
 from robot_agent.journal import Entry, Unwritable
-from robot_agent.secrets_read import UNKNOWN_SECRETS, SecretsRead
+from robot_agent.secrets_read import UNKNOWN_SECRETS, SecretsRead, cover
 from robot_agent.workplace import Workplace
-from sdk.contract.runner import JobReport
+from sdk.contract.runner import JobReport, ReportAnswer
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
+from sdk.robot_client import RobotClient
 
 OUR_FAULT = frozenset({400, 413, 422})
 SHORT_MESSAGE = 1000
@@ -61,38 +63,43 @@ async def forget(place: Workplace, entry: Entry) -> None:
         log.warning("%s The next start sends the report again, which changes nothing.", error)
 
 
-async def _deliver(
-    place: Workplace, job_id: int, full_report: JobReport, secrets: SecretsRead
-) -> None:
-    await secrets.keep_up()
-    report = secrets.cover(full_report)
-    try:
-        await place.link.answered(lambda client: client.report(job_id, report), place.hurry)
-        log.info("Job %d is reported as %s.", job_id, report.status)
-    except Refused as refusal:
-        if refusal.is_about(UNKNOWN_SECRETS):
-            await secrets.ask()
-            await _deliver(place, job_id, full_report, secrets)
+async def _deliver(place: Workplace, job_id: int, whole: JobReport, secrets: SecretsRead) -> None:
+    """Until it is answered for good: covered better, or less of it, where that is asked for."""
+    report = whole
+    while True:
+        known = await secrets.keep_up(place.hurry)
+        covered = cover(report, known)
+        try:
+            await place.link.answered(partial(_report, job_id, covered), place.hurry)
+        except Refused as refusal:
+            is_uncovered = refusal.is_about(UNKNOWN_SECRETS)
+            if is_uncovered and await secrets.is_more_than(known, place.hurry):
+                continue
+            if refusal.status not in OUR_FAULT:
+                log.info("Job %d was decided without us: %s", job_id, refusal)
+                return
+            if report is not whole:
+                log.error("The report of job %d is refused for good: %s", job_id, refusal)
+                return
+            log.warning("The report of job %d does not fit, sending less: %s", job_id, refusal)
+            report = _less(whole)
+        else:
+            less = "" if report is whole else ", without its result"
+            log.info("Job %d is reported as %s%s.", job_id, report.status, less)
             return
-        if refusal.status not in OUR_FAULT:
-            log.info("Job %d was decided without us: %s", job_id, refusal)
-            return
-        log.warning("The report of job %d does not fit, sending less: %s", job_id, refusal)
-        await _deliver_less(place, job_id, report)
 
 
-async def _deliver_less(place: Workplace, job_id: int, report: JobReport) -> None:
-    less = msgspec.structs.replace(
+async def _report(job_id: int, report: JobReport, client: RobotClient) -> ReportAnswer:
+    return await client.report(job_id, report)
+
+
+def _less(report: JobReport) -> JobReport:
+    return msgspec.structs.replace(
         report,
         logs=None,
         result={"truncated": True} if report.status == "completed" else None,
         error_message=report.error_message and report.error_message[:SHORT_MESSAGE],
     )
-    try:
-        await place.link.answered(lambda client: client.report(job_id, less), place.hurry)
-        log.info("Job %d is reported as %s, without its result.", job_id, report.status)
-    except Refused as refusal:
-        log.error("The report of job %d is refused for good: %s", job_id, refusal)
 
 
 async def _wait_for_log(stream: asyncio.Task[int], seconds: float) -> None:

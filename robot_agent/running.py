@@ -35,20 +35,22 @@ class RunningJob:
         return f"job {self.assignment.id} (attempt {self.assignment.attempt})"
 
     def beat(self) -> JobBeat:
+        covered = self._covered_progress()
         return JobBeat(
             id=self.assignment.id,
             attempt=self.assignment.attempt,
             phase=self.phase,
             # Not while it is made ready: after a crash before the start, the next life may.
             life=None if self.phase == "preparing" else self.life,
-            progress=self._covered_progress(),
+            progress=covered,
+            secrets_known=self.secrets.known.reads if covered and self.secrets else None,
         )
 
     def _covered_progress(self) -> Progress | None:
         """Nothing for now, if a secret was read that we do not know yet."""
         if self._progress is None or self.secrets is None or self.secrets.is_stale():
             return None
-        message = self.secrets.mask.text(self._progress.message)
+        message = self.secrets.known.mask.message(self._progress.message)
         return msgspec.structs.replace(self._progress, message=message)
 
     def entry(self, robot: str, robot_id: int) -> Entry:

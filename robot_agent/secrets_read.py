@@ -8,61 +8,94 @@ leaves no note: then the server refuses what it is sent, keeps nothing of it, an
 import asyncio
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from robot_agent.link import Link
-from robot_agent.masking import Mask
 from sdk.contract.runner import JobReport
 from sdk.errors import Refused
+from sdk.masking.mask import Mask
 
 UNKNOWN_SECRETS = "secrets-read"  # the kind of the server's refusal
 
 log = logging.getLogger(__name__)
 
 
+class Known(NamedTuple):
+    """What is covered, and how many reads that is at the server. In one, so that nothing is sent
+    with the mask of one moment and the number of a later one."""
+
+    mask: Mask
+    reads: int = 0
+
+
 class SecretsRead:
-    def __init__(self, link: Link, job_id: int, attempt: int, notes: Path) -> None:
-        self.mask = Mask()
-        self.count = 0
+    def __init__(
+        self, link: Link, job_id: int, attempt: int, notes: Path, own: tuple[str, ...] = ()
+    ) -> None:
+        """`own`: what is secret without having been read, as the token of the job."""
+        self.known = Known(Mask(own))
+        self._values = set(own)  # grows alone: what was changed at the server was still read
         self._link = link
         self._job_id = job_id
         self._attempt = attempt
         self._notes = notes
         self._noted_bytes = 0
+        self._heard_of = 0
+        self._asking = asyncio.Lock()
 
     def is_stale(self) -> bool:
-        return self._size() != self._noted_bytes
+        return self._size() != self._noted_bytes or self._heard_of > self.known.reads
 
-    async def keep_up(self) -> None:
-        """Return when every secret is known that the script can have used until now."""
-        if await asyncio.to_thread(self.is_stale):
-            await self.ask()
+    def hear_of(self, count: int) -> None:
+        """The server has been asked for so many, whatever the notes say."""
+        self._heard_of = max(self._heard_of, count)
 
-    async def ask(self) -> None:
-        """Until it is answered."""
-        size = await asyncio.to_thread(self._size)
+    async def keep_up(self, stop: asyncio.Event | None = None) -> Known:
+        """What covers every secret that a script with `sdk.runtime` can have used until now.
+        `GaveUp` if `stop` is set before that is answered."""
+        async with self._asking:
+            if self.is_stale():
+                await self._ask(stop)
+            return self.known
+
+    async def ask(self, stop: asyncio.Event | None = None) -> Known:
+        """The same of every script."""
+        async with self._asking:
+            await self._ask(stop)
+            return self.known
+
+    async def is_more_than(self, refused: Known, stop: asyncio.Event | None = None) -> bool:
+        """Whether more can be covered than in what the server has just refused."""
+        return (await self.ask(stop)).reads > refused.reads
+
+    async def _ask(self, stop: asyncio.Event | None) -> None:
+        size = self._size()  # before the question: what is noted later is asked for later
         try:
             read = await self._link.answered(
-                lambda client: client.secrets_read(self._job_id, self._attempt)
+                lambda client: client.secrets_read(self._job_id, self._attempt), stop
             )
-        except Refused as refusal:  # the attempt is forgotten: nothing of it will be taken either
+        except Refused as refusal:  # the attempt is forgotten: nothing of it is taken either
             log.warning("Which secrets job %d has read is not told: %s", self._job_id, refusal)
-            return
+        else:
+            self._values.update(read.values)
+            mask = await asyncio.to_thread(Mask, frozenset(self._values))
+            self.known = Known(mask, read.count)  # only now: its count goes with its mask
         self._noted_bytes = size
-        self.count = read.count
-        self.mask = await asyncio.to_thread(Mask, read.values)
-
-    def cover(self, report: JobReport) -> JobReport:
-        return msgspec.structs.replace(
-            report,
-            result=self.mask.json(report.result),
-            error_message=report.error_message and self.mask.text(report.error_message),
-            secrets_known=self.count,
-        )
+        self._heard_of = 0
 
     def _size(self) -> int:
         try:
             return self._notes.stat().st_size
         except FileNotFoundError:
             return 0
+
+
+def cover(report: JobReport, known: Known) -> JobReport:
+    return msgspec.structs.replace(
+        report,
+        result=known.mask.json(report.result),
+        error_message=report.error_message and known.mask.message(report.error_message),
+        secrets_known=known.reads,
+    )

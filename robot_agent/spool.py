@@ -11,6 +11,7 @@ from pathlib import Path
 LOOK_SECONDS = 0.05  # what a fast script prints meanwhile is on the disk for a moment
 BUSY_LOOK_SECONDS = 0.01  # while it prints faster than we look
 SLACK_BYTES = 1024 * 1024  # how far it may run over before it is cut
+CUT = b"\n[output beyond "  # what we say where it is cut begins so
 MARKS_BYTES = 256  # room for what we say ourselves, within the server's limit
 
 
@@ -84,7 +85,7 @@ class Spool:
             if too_much <= slack_bytes:
                 return False
             if not self._mark:
-                self._mark = f"\n[output beyond {self._keep_bytes:,} bytes is not kept]\n".encode()
+                self._mark = CUT + f"{self._keep_bytes:,} bytes is not kept]\n".encode()
                 os.lseek(descriptor, self._keep_bytes, os.SEEK_SET)
                 os.write(descriptor, self._mark)
             os.ftruncate(descriptor, self._end())
@@ -92,3 +93,12 @@ class Spool:
             return True
         finally:
             os.close(descriptor)
+
+
+def cuts(content: bytes) -> list[int]:
+    """Where output was cut, also by an earlier life of the agent."""
+    places, at = [], content.find(CUT)
+    while at >= 0:
+        places.append(at)
+        at = content.find(CUT, at + 1)
+    return places

@@ -17,6 +17,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.contract",
         "sdk.errors",
         "sdk.failpoints",
+        "sdk.masking",
         "sdk.retry",
         "sdk.robot_client",
         "sdk.running",
@@ -30,6 +31,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.archives",
         "sdk.contract",
         "sdk.failpoints",
+        "sdk.masking",
     },
 }
 PURE = {

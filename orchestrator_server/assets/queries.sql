@@ -57,9 +57,36 @@ INSERT INTO secrets_read (job_id, attempt, asset_id) VALUES (:job_id, :attempt, 
 ON CONFLICT DO NOTHING;
 
 -- name: secrets_read
--- One that was deleted meanwhile has no value any more.
-SELECT r.asset_id, a.sealed FROM secrets_read AS r LEFT JOIN assets AS a ON a.id = r.asset_id
-WHERE r.job_id = :job_id AND r.attempt = :attempt ORDER BY r.asset_id;
+-- As they are, and as they were. One that was deleted has no value any more but the one it had.
+SELECT a.id AS asset_id, a.sealed FROM secrets_read AS r JOIN assets AS a ON a.id = r.asset_id
+WHERE r.job_id = :job_id AND r.attempt = :attempt AND a.sealed IS NOT NULL
+UNION ALL
+SELECT asset_id, sealed FROM secrets_replaced WHERE job_id = :job_id AND attempt = :attempt
+ORDER BY asset_id;
 
 -- name: count_read
-SELECT count(*) AS count FROM secrets_read WHERE job_id = :job_id AND attempt = :attempt;
+SELECT (SELECT count(*) FROM secrets_read WHERE job_id = :job_id AND attempt = :attempt)
+     + (SELECT count(*) FROM secrets_replaced WHERE job_id = :job_id AND attempt = :attempt)
+    AS count;
+
+-- name: keep_replaced
+-- For attempts that may still send something. Who read it long ago is not looked through.
+INSERT INTO secrets_replaced (job_id, attempt, asset_id, sealed)
+SELECT r.job_id, r.attempt, a.id, a.sealed
+FROM (SELECT job_id, attempt, asset_id FROM secrets_read
+      WHERE asset_id = :id ORDER BY job_id DESC LIMIT 10000) AS r
+JOIN assets AS a ON a.id = r.asset_id
+JOIN attempts AS t ON t.job_id = r.job_id AND t.attempt = r.attempt
+WHERE a.sealed IS NOT NULL AND (t.finished_at IS NULL OR t.finished_at > :since);
+
+-- name: forget_replaced
+DELETE FROM secrets_replaced WHERE EXISTS (
+    SELECT 1 FROM attempts AS t
+    WHERE t.job_id = secrets_replaced.job_id AND t.attempt = secrets_replaced.attempt
+      AND t.finished_at <= :before);
+
+-- name: replaced
+SELECT id, asset_id, sealed FROM secrets_replaced ORDER BY id;
+
+-- name: move_replaced
+UPDATE secrets_replaced SET sealed = :sealed WHERE id = :id;

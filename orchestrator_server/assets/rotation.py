@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator_server import keys
+from orchestrator_server.assets import reads
 from orchestrator_server.assets.service import place, sql
 from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.sealing import Sealer, key_id_of
@@ -31,6 +32,7 @@ async def rotate(database: Database, key_file: Path) -> int:
         current = keys.with_new_sealing(key_file, keep=used)
     sealer = Sealer(keys.KeyFile(key_file, current))
     moved = await _move_all(database, sealer, current.sealing_id)
+    await database.write(reads.rewrap_replaced, sealer)
     await database.write(settings.rewrap_password, sealer)
     await database.write(keys.replace_check, current.check_value())
     return moved
@@ -38,7 +40,7 @@ async def rotate(database: Database, key_file: Path) -> int:
 
 def keys_in_use(tx: Transaction) -> set[str]:
     """The ids of the keys that some secret was sealed with."""
-    found: set[str] = set()
+    found = reads.replaced_keys(tx)
     after_id = 0
     while batch := tx.all(sql.sealed_after, _Sealed, after_id=after_id, limit=BATCH):
         found |= {key_id_of(row.sealed) for row in batch}

@@ -1,6 +1,6 @@
 """The verbs of an asset. What is secret is sealed, and shown to running jobs alone."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -27,6 +27,8 @@ from sdk.contract.assets import (
 from sdk.contract.base import MASK, Page
 
 sql = queries.load(__package__)
+
+READERS_SPEAK = timedelta(hours=24)  # after their end, as long as their logs are open
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +126,8 @@ def update(
     if type_ is not AssetType.CREDENTIAL and wanted.username is UNSET:
         username = None
     value, sealed = _value(sealer, stored, type_, wanted.value, username)
+    if sealed != stored.sealed:
+        _keep_for_readers(tx, asset_id)
     tx.run(
         sql.update,
         id=asset_id,
@@ -158,6 +162,7 @@ def delete(tx: Transaction, actor: Actor, asset_id: int) -> None:
 def discard(tx: Transaction, actor: Actor, asset_id: int) -> None:
     """Delete it with the robot that it belongs to."""
     asset = get(tx, asset_id)
+    _keep_for_readers(tx, asset_id)
     tx.run(sql.delete, id=asset_id)
     audit.record(tx, actor, "asset.deleted", before=asset, name=asset.name)
 
@@ -208,6 +213,11 @@ def _value(
     if type_ in values.SEALED:
         return None, sealer.seal(value, place(stored.id))
     return value, None
+
+
+def _keep_for_readers(tx: Transaction, asset_id: int) -> None:
+    """What the robots of those who have read it cover, until their logs are closed."""
+    tx.run(sql.keep_replaced, id=asset_id, since=tx.now - READERS_SPEAK)
 
 
 def _stored(tx: Transaction, asset_id: int) -> Stored:

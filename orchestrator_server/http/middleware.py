@@ -10,6 +10,7 @@ from aiohttp import HttpVersion10, hdrs, web
 
 from orchestrator_server.errors import Malformed, Misdirected
 from orchestrator_server.http.keys import HOSTS, METRICS, REQUEST_ID, ROUTE_PATH
+from orchestrator_server.http.problems import path_in_log
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         log.debug(
             "request",
             method=request.method,
-            path=request.path,  # never the query string: somebody may have put a secret there
+            path=path_in_log(request),  # never the query string: there may be a secret in it
             status=response.status,
             milliseconds=round(seconds * 1000, 1),
             remote=request.remote,

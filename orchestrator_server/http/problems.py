@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from orchestrator_server import errors
-from orchestrator_server.http.keys import REQUEST_ID
+from orchestrator_server.http.keys import REQUEST_ID, ROUTE_PATH
 from orchestrator_server.jobs.logs import LogGap
 from sdk.contract.problem import MEDIA_TYPE, FieldError, Problem
 
@@ -61,12 +61,20 @@ def status_of(error: errors.OrchestratorError) -> HTTPStatus:
     return next(status for kind, status in STATUS.items() if isinstance(error, kind))
 
 
+def path_in_log(request: web.Request) -> str:
+    """Of an artifact the route alone: a script names it, and its name may hold a secret."""
+    route = request.get(ROUTE_PATH, "")
+    return route if "/artifacts/{name}" in route else request.path
+
+
 def _unforeseen(request: web.Request, error: Exception) -> web.Response:
     scarcity = errors.of_system(error)
     if scarcity is not None:
-        log.warning("request refused", method=request.method, path=request.path, why=str(error))
+        log.warning(
+            "request refused", method=request.method, path=path_in_log(request), why=str(error)
+        )
         return _refused(request, scarcity)
-    log.exception("request failed", method=request.method, path=request.path)
+    log.exception("request failed", method=request.method, path=path_in_log(request))
     return _answer(request, Problem(title="Internal error", status=500))
 
 

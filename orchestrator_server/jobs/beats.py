@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from orchestrator_server.access.callers import RobotCaller
+from orchestrator_server.assets import reads as secrets
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.jobs import lifecycle
@@ -35,11 +36,23 @@ def beat(
             actions.append(JobAction(id=named.id, attempt=named.attempt, action="forget"))
             continue
         tx.run(sql.renew, **whose, lease_until=lease_until)
-        if named.progress is not None:
-            tx.run(sql.save_progress, **whose, progress=Json(named.progress))
+        secrets_read = _save_progress(tx, whose, named)
         job = tx.maybe(sql.lock_state, lifecycle.State, id=named.id)
-        actions.append(_action(robot, job, named.id, named.attempt))
+        action = _action(robot, job, named.id, named.attempt)
+        actions.append(msgspec.structs.replace(action, secrets_read=secrets_read))
     return actions
+
+
+def _save_progress(tx: Transaction, whose: dict[str, Any], named: JobBeat) -> int:
+    """Not of an attempt that has read more secrets than are covered in it; then, how many."""
+    if named.progress is None:
+        return 0
+    if named.secrets_known is not None:
+        read = secrets.count(tx, named.id, named.attempt)
+        if read > named.secrets_known:
+            return read
+    tx.run(sql.save_progress, **whose, progress=Json(named.progress))
+    return 0
 
 
 def _is_of_this_life(tx: Transaction, whose: dict[str, Any], life: str | None) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from orchestrator_server.artifacts.files import ArtifactFiles
+from orchestrator_server.assets import reads
 from orchestrator_server.audit import chain
 from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.jobs import retention
@@ -38,6 +39,7 @@ class OldThings:
         """One step of each kind; the next minute takes the next."""
         await self._database.write(repeats.forget_old)
         await self._database.write(sdk_sessions.forget_old)
+        await self._database.write(reads.forget_replaced)
         if days := self._settings.jobs.retention_days:
             age = timedelta(days=days)
             for job in await self._database.write(retention.forget_jobs, age, BATCH):

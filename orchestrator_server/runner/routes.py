@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 
+import msgspec
 from aiohttp import web
 
 from orchestrator_server.access.callers import JobCaller, RobotCaller
@@ -133,7 +134,7 @@ async def update_job(
         answer = await database.write(_report, robot, job_id, report, settings)
     except Conflict as refusal:
         if refusal.kind in ("stale-attempt", "job-canceled"):
-            await database.write(attempts.keep_late, robot, job_id, report)
+            await database.write(_keep_late, robot, job_id, report)
         raise
     failpoint("result.after_commit")
     return answer
@@ -153,7 +154,9 @@ async def secrets_read(
 ) -> SecretsRead:
     """The secrets that an attempt of this robot has read, which it covers in what it sends."""
     database, sealer = request.app[DATABASE], request.app[SEALER]
-    return await database.read(reads.told, sealer, robot, job_id, wanted.attempt)
+    told = await database.read(reads.told, sealer, robot, job_id, wanted.attempt)
+    token = job_token(request.app[KEYS], job_id, wanted.attempt)  # it opens them all
+    return msgspec.structs.replace(told, values=[*told.values, token])
 
 
 async def running_job(request: web.Request, job: JobCaller) -> RunningJob:
@@ -200,6 +203,12 @@ def _report(
     if report.attempt is not None:  # if it is refused, the unit is undone
         reads.must_be_known(tx, job_id, report.attempt, report.secrets_known)
     return answer
+
+
+def _keep_late(tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport) -> None:
+    attempts.keep_late(tx, robot, job_id, report)
+    if report.attempt is not None:
+        reads.must_be_known(tx, job_id, report.attempt, report.secrets_known)
 
 
 def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> None:

@@ -40,6 +40,7 @@ class JobBeat(Request, frozen=True, kw_only=True):
     phase: Annotated[str, Meta(max_length=32)] | None = None
     life: Instance | None = None  # of the agent that starts it; the first to say so may
     progress: Progress | None = None
+    secrets_known: Count | None = None  # how many secrets of the attempt are covered in it
 
 
 class Heartbeat(Request, frozen=True, kw_only=True):
@@ -53,6 +54,7 @@ class JobAction(Resource, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int
     action: Action
     stop_requested: bool = False  # a person asks the script to finish early
+    secrets_read: int = 0  # if progress was refused: it may show a secret that is not covered
 
 
 class OrderQuery(Query, frozen=True, kw_only=True):

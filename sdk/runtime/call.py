@@ -63,7 +63,9 @@ def _tell_why(text: str, reason: str = "script_failed", *, error_type: str | Non
     path = os.environ.get("RUNWRIGHT_FAILURE")
     if not path:
         return
-    said = {"reason": reason, "message": text[:MESSAGE_CHARACTERS], "error_type": error_type}
+    if len(text) > MESSAGE_CHARACTERS:
+        text = text[: MESSAGE_CHARACTERS - 1] + "…"  # by it the robot sees that a secret may be cut
+    said = {"reason": reason, "message": text, "error_type": error_type}
     try:
         Path(path).write_text(json.dumps(said), encoding="utf-8", errors="replace")
     except OSError as problem:

@@ -42,7 +42,7 @@ async def test_files_are_brought_while_the_script_runs_and_after_it(
         ("deep - late.txt", b"late"),
         ("early.txt", b"changed later"),
     ]
-    assert "Artifact large is larger" in caplog.text
+    assert "Artifact large of job 1 is larger" in caplog.text
     assert [report["status"] for report in server.reports] == ["completed"]
 
 

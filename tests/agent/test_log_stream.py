@@ -1,13 +1,11 @@
 """Each byte of output reaches the server once, in order."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from robot_agent.log_stream import LONGEST_PAUSE_SECONDS, follow, send_rest, sender
 from robot_agent.reporting import LATE_LOG_SECONDS
-from robot_agent.secrets_read import SecretsRead
 from robot_agent.spool import Spool
 from sdk.contract.problem import Problem
 from sdk.contract.runner import LogAnswer
@@ -22,7 +20,7 @@ class Receiver:
         self.content, self.refusals, self.limit = b"", list(refusals), limit
         self.calls, self.came = 0, asyncio.Event()
 
-    async def send(self, offset, chunk):
+    async def send(self, offset, chunk, secrets_known=0):
         self.calls += 1
         self.came.set()
         assert len(chunk) <= LOG_CHUNK_BYTES
@@ -76,7 +74,7 @@ async def test_a_server_that_lost_what_it_had_gets_it_again(output):
     receiver = Receiver()
     forget = receiver.send
 
-    async def forgetful(offset, chunk):
+    async def forgetful(offset, chunk, secrets_known):
         if receiver.calls == 1:
             receiver.content = receiver.content[:100]
         return await forget(offset, chunk)
@@ -137,7 +135,6 @@ async def test_a_log_is_tried_again_and_again_in_the_minute_that_it_has_after_th
         async def answered(self, call, stop=None, **pauses):
             return pauses
 
-    nobodys = SecretsRead(Link(), 1, 1, Path("nowhere"))
-    pauses = await sender(Link(), 1, 1, nobodys)(0, b"")
+    pauses = await sender(Link(), 1, 1)(0, b"", 0)
     assert pauses == {"most_seconds": LONGEST_PAUSE_SECONDS}
     assert LONGEST_PAUSE_SECONDS * 5 <= LATE_LOG_SECONDS

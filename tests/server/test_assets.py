@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator_server import keys
-from orchestrator_server.assets import rotation
+from orchestrator_server.assets import reads, rotation
 from orchestrator_server.db.queries import Query
 from orchestrator_server.http.keys import DATABASE, SEALER
 
@@ -213,3 +213,92 @@ async def test_a_rotation_that_was_interrupted_goes_on_where_it_stopped(
     assert await server[DATABASE].read(rotation.keys_in_use) == {"2"}
     job, _ = await a_job(admin)
     assert (await job.get("/api/runtime/assets/secret%204"))["value"] == CANARY
+
+
+async def told(robot, job):
+    """What its robot is told of the secrets that a job has read, but for its own token."""
+    answer = await robot.get(f"/api/runner/jobs/{job['id']}/secrets?attempt=1")
+    assert answer["values"][-1] == job["job_token"]
+    return answer["count"], sorted(answer["values"][:-1])
+
+
+async def test_the_robot_of_a_job_and_nobody_else_is_told_what_it_has_read(admin):
+    await make(admin)
+    await make(admin, "login", type="credential", username="ada", value="sesame")
+    await make(admin, "plain", type="text", value="not secret")
+    robot, other = await admin.make_robot(), await admin.make_robot("other")
+    job, about = await a_job(admin, robot)
+    assert await told(robot, about) == (0, [])
+    for name in ("api", "API", "login", "plain"):
+        await job.get(f"/api/runtime/assets/{name}")
+    assert await told(robot, about) == (2, [CANARY, "sesame"])
+    path = f"/api/runner/jobs/{about['id']}/secrets?attempt=1"
+    for nobody, status in ((other, 403), (admin, 401), (job, 401)):
+        assert (await nobody.ask("GET", path)).status == status
+    assert (await robot.ask("GET", path.replace("attempt=1", "attempt=2"))).status == 404
+    assert CANARY not in str(await admin.get("/api/audit"))
+
+
+async def test_what_a_secret_was_when_it_was_read_is_told_until_the_log_is_closed(
+    admin, server, clock, config
+):
+    asset = await make(admin)
+    robot = await admin.make_robot()
+    job, about = await a_job(admin, robot)
+    await put(admin, asset, value="before it is read")
+    await job.get("/api/runtime/assets/api")
+    assert await told(robot, about) == (1, ["before it is read"])
+    await put(admin, asset, description="no new value")
+    await put(admin, asset, value="the second")
+    assert await told(robot, about) == (2, ["before it is read", "the second"])
+    await admin.ask("DELETE", f"/api/assets/{asset['id']}", status=204)
+    assert await told(robot, about) == (3, ["before it is read", "the second"])
+    for _ in range(2):  # the key before the last one is gone then
+        await rotation.rotate(server[DATABASE], config.key_file)
+    assert await server[DATABASE].read(rotation.keys_in_use) == {"3"}
+    assert await told(robot, about) == (3, ["before it is read", "the second"])
+    await robot.post(f"/api/runner/jobs/{about['id']}/update", 200, status="completed")
+    await server[DATABASE].write(reads.forget_replaced)
+    assert await told(robot, about) == (3, ["before it is read", "the second"])
+    clock.advance(hours=24)
+    await server[DATABASE].write(reads.forget_replaced)
+    assert await told(robot, about) == (1, [])
+
+
+async def test_progress_that_may_show_a_secret_is_not_kept_and_its_robot_hears_why(admin):
+    await make(admin)
+    robot = await admin.make_robot()
+    job, about = await a_job(admin, robot)
+    await job.get("/api/runtime/assets/api")
+
+    async def beat(message, **more):
+        progress = {"fraction": 0.5, "message": message}
+        said = {"id": about["id"], "attempt": 1, "progress": progress, **more}
+        [action] = (await robot.post("/api/runner/heartbeat", 200, jobs=[said]))["jobs"]
+        now = await admin.get(f"/api/jobs/{about['id']}")
+        return action, now["progress"] and now["progress"]["message"]
+
+    action, shown = await beat(CANARY, secrets_known=0)
+    assert (action["action"], action["secrets_read"], shown) == ("continue", 1, None)
+    action, shown = await beat("***", secrets_known=1)
+    assert ("secrets_read" in action, shown) == (False, "***")
+    _, shown = await beat("of an earlier agent")
+    assert shown == "of an earlier agent"
+
+
+async def test_what_may_show_a_secret_is_refused_and_nothing_of_it_is_kept(admin):
+    await make(admin)
+    robot = await admin.make_robot()
+    job, about = await a_job(admin, robot)
+    await job.get("/api/runtime/assets/api")
+    path = f"/api/runner/jobs/{about['id']}/update"
+    said = {"status": "completed", "attempt": 1, "result": CANARY, "secrets_known": 0}
+    answer = await robot.post(path, 409, **said)
+    assert answer["type"] == "/problems/secrets-read" and CANARY not in str(answer)
+    assert (await admin.get(f"/api/jobs/{about['id']}"))["status"] == "running"
+    logs = f"/api/runner/jobs/{about['id']}/logs?attempt=1&offset=0&secrets_known=0"
+    binary = {"Content-Type": "application/octet-stream"}
+    answer = await robot.ask("POST", logs, status=409, data=CANARY.encode(), headers=binary)
+    assert answer["type"] == "/problems/secrets-read"
+    assert await admin.get(f"/api/jobs/{about['id']}/logs") == b""
+    await robot.post(path, 200, **{**said, "result": "***", "secrets_known": 1})
