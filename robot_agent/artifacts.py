@@ -60,12 +60,13 @@ async def follow(work: Path, *, ended: asyncio.Event, bring: Bringer) -> None:
     seen: dict[Path, _Look] = {}
     while True:
         is_last = ended.is_set()  # asked first: what was written before that is still seen
-        looks = await asyncio.to_thread(_look, work / FOLDER)
+        folder = work / FOLDER
+        looks = await asyncio.to_thread(_look, folder) if folder.exists() else {}
         for file, look in looks.items():
             is_settled = is_last or seen.get(file) == look
             if is_settled and brought.get(file) != look:
                 brought[file] = look
-                await _bring(file, work / FOLDER, brought, bring)
+                await _bring(file, folder, brought, bring)
         if is_last:
             return
         seen = looks

@@ -25,13 +25,19 @@ def of(own_jobs: Path, job_id: int, attempt: int) -> Path:
 
 async def prepare(folder: Path, cache: Path, assignment: Assignment, link: Link) -> Path:
     """Return the script; `JobFailed` says why there is none."""
+    archive = packages.place_of(cache, assignment.package)
     try:
-        archive = await packages.fetch(cache, assignment.package, link)
-        return await asyncio.to_thread(_fill, folder, archive, assignment)
+        script = await asyncio.to_thread(_fill, folder, archive, assignment)
+        if script is None:
+            await packages.fetch(archive, assignment.package, link)
+            script = await asyncio.to_thread(_fill, folder, archive, assignment)
     except OSError as error:
         raise JobFailed(
             Reason.ENVIRONMENT_FAILED, f"The job's folder cannot be made: {error}."
         ) from error
+    if script is None:
+        raise packages.differs(assignment.package)
+    return script
 
 
 def clear_away(own_jobs: Path, keep: Path | None = None) -> None:
@@ -54,7 +60,10 @@ def _remove(folder: Path) -> None:
         )
 
 
-def _fill(folder: Path, archive: Path, assignment: Assignment) -> Path:
+def _fill(folder: Path, archive: Path, assignment: Assignment) -> Path | None:
+    """The script; None if the package is not there yet, or damaged."""
+    if not packages.is_there(archive, assignment.package):
+        return None
     work = folder / "work"
     work.mkdir(mode=0o700, parents=True)
     (folder / "output.log").touch()

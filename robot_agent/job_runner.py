@@ -62,9 +62,8 @@ async def run(place: Workplace, job: RunningJob) -> None:
     try:
         report = await _outcome(place, job, entry)
         job.phase = "reporting"
-        await asyncio.to_thread(job.spool.close)
+        report = await asyncio.to_thread(_with_what_it_left, report, job)
         ended.set()
-        report = msgspec.structs.replace(report, life=job.life)
         await reporting.conclude(place, entry, report, stream, bringing, secrets)
     finally:
         listening.cancel()
@@ -136,7 +135,7 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: St
         watchers.append(asyncio.create_task(job.spool.keep_small()))
         watch = limits.watch(script, job.spool, place.limits, job.order)
         watchers.append(asyncio.create_task(watch))
-        await _note_started(place, entry)
+        watchers.append(asyncio.create_task(_note_started(place, entry)))
 
     log.info("Starting %s of %s.", job, assignment.process.name)
     try:
@@ -164,8 +163,12 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: St
         "The script of %s has ended with status %d (%s); %d processes were killed, %d left.",
         job, exit.code, exit.ended, *exit.swept,
     )  # fmt: skip
-    report = report_for(exit, job.order, assignment.timeout_seconds)
-    return await asyncio.to_thread(as_told, report, job.folder)
+    return report_for(exit, job.order, assignment.timeout_seconds)
+
+
+def _with_what_it_left(report: JobReport, job: RunningJob) -> JobReport:
+    job.spool.close()
+    return msgspec.structs.replace(as_told(report, job.folder), life=job.life)
 
 
 def _start(place: Workplace, environment: Environment, wanted: AssignedProcess) -> process.Start:

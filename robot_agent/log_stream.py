@@ -96,15 +96,17 @@ async def _piece(
     """What can be sent from there on, without secrets; the beginning of one waits for its end."""
     while True:
         known = secrets.known if secrets is not None else NOTHING_KNOWN
-        around = known.mask.longest_bytes + len(CUT)
-        begin = max(0, offset - around)
-        wanted = offset - begin + LOG_CHUNK_BYTES + around
-        window = b""
+        begin, window = offset, b""
         if spool.size() > offset:  # else what is before it is not read again and again
+            around = known.mask.longest_bytes + len(CUT)
+            begin = max(0, offset - around)
+            wanted = offset - begin + LOG_CHUNK_BYTES + around
             window = await asyncio.to_thread(spool.read, begin, wanted)
         # After the reading: what is in it was learned before.
         if secrets is None or await secrets.keep_up() is known:
             break
+    if not window:
+        return known, b""
     ends = cuts(window)
     if is_last and begin + len(window) >= spool.size():
         ends.append(len(window))

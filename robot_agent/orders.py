@@ -10,12 +10,14 @@ from sdk.errors import Refused
 
 WAIT_SECONDS = 20.0
 ASK_SECONDS = 1.0  # never ask more often than this
+QUIET_SECONDS = 0.3  # a job that ends sooner is not asked about: that would cost a connection
 FIRST_PAUSE_SECONDS = 5.0  # while nobody answers; beats tell the same, and come sooner
 
 
 async def listen(link: Link, job: RunningJob) -> None:
     """Do what the server says, until it says stop, or that it does not know the question."""
     assignment = job.assignment
+    await asyncio.sleep(QUIET_SECONDS)
     while True:
         asked_at, knows = now(), job.is_asked_to_finish
         try:

@@ -1,6 +1,5 @@
 """Packages on this machine: fetched once, checked before each use, unpacked safely."""
 
-import asyncio
 import hashlib
 import logging
 import secrets
@@ -19,16 +18,30 @@ DOWNLOADS = 3
 log = logging.getLogger(__name__)
 
 
-async def fetch(folder: Path, package: AssignedPackage, link: Link) -> Path:
-    """Return the archive, whose content is the one the job was made with."""
-    archive = folder / f"{package.sha256}.zip"
-    if await asyncio.to_thread(_sha256, archive) == package.sha256:
-        return archive
+def place_of(folder: Path, package: AssignedPackage) -> Path:
+    return folder / f"{package.sha256}.zip"
+
+
+def is_there(archive: Path, package: AssignedPackage) -> bool:
+    """With the content that the job was made with."""
+    try:
+        with archive.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == package.sha256
+    except FileNotFoundError:
+        return False
+
+
+async def fetch(archive: Path, package: AssignedPackage, link: Link) -> None:
+    """JobFailed if the server does not hand it out, or only with another content."""
     for _ in range(DOWNLOADS):
         if await _download(archive, package, link) == package.sha256:
-            return archive
+            return
         log.warning("Package %s arrived with another content.", package.name)
-    raise JobFailed(
+    raise differs(package)
+
+
+def differs(package: AssignedPackage) -> JobFailed:
+    return JobFailed(
         Reason.PACKAGE_CORRUPT,
         f"Package {package.name} {package.version} differs from what the job was made with.",
     )
@@ -49,14 +62,6 @@ async def _download(archive: Path, package: AssignedPackage, link: Link) -> str:
     finally:
         partial.unlink(missing_ok=True)
     return sha256
-
-
-def _sha256(file: Path) -> str | None:
-    try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
 
 
 def extract(archive: Path, destination: Path) -> None:

@@ -38,24 +38,18 @@ class Spool:
 
     def size(self) -> int:
         """How many bytes there are for the server now."""
-        try:
-            return min(self._path.stat().st_size, self._end())
-        except FileNotFoundError:
-            return 0
+        return min(self._size(), self._end())
 
     def printed_bytes(self) -> int:
         """How much the script has printed, kept or not, at least: what it prints in the moment
         between a look and the cut is not counted."""
-        try:
-            size = self._path.stat().st_size
-        except FileNotFoundError:
-            return 0
-        return size - len(self._mark) + self._cut_bytes
+        return max(0, self._size() - len(self._mark) + self._cut_bytes)
 
     async def keep_small(self) -> None:
         """Look after it until canceled."""
         while True:
-            was_cut = await asyncio.to_thread(self._cut, SLACK_BYTES)
+            is_too_much = self._size() - self._end() > SLACK_BYTES
+            was_cut = is_too_much and await asyncio.to_thread(self._cut, SLACK_BYTES)
             await asyncio.sleep(BUSY_LOOK_SECONDS if was_cut else LOOK_SECONDS)
 
     def close(self) -> None:
@@ -70,6 +64,12 @@ class Spool:
     def close_unwatched(self) -> None:
         """The same of an earlier life of the agent, of which nobody knows how much it cut."""
         self._cut(0)
+
+    def _size(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return 0  # the job is not that far yet
 
     def _end(self) -> int:
         return self._keep_bytes + len(self._mark)

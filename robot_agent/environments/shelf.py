@@ -79,7 +79,7 @@ class Shelf:
 
         JobFailed(environment_failed) says, in uv's words, why it cannot be built.
         """
-        wanted = await asyncio.to_thread(self._needs_of, package, work, script)
+        wanted = await self._needs_of(package, work, script)
         python = await self._python(wanted.python)
         folder = self._folder / _name(wanted, python)
         self._lent[folder] += 1
@@ -90,10 +90,10 @@ class Shelf:
         finally:
             self._lent[folder] -= 1
 
-    def _needs_of(self, package: str, work: Path, script: Path) -> needs.Needs:
-        key = package, str(script.relative_to(work.resolve()))
+    async def _needs_of(self, package: str, work: Path, script: Path) -> needs.Needs:
+        key = package, _path_in(work, script)
         if key not in self._needs:  # a lock is long, and read slowly
-            self._needs[key] = needs.of(work, script)
+            self._needs[key] = await asyncio.to_thread(needs.of, work, script)
         return self._needs[key]
 
     async def _python(self, specifier: str) -> Path:
@@ -103,7 +103,13 @@ class Shelf:
 
     async def _is_ready(self, folder: Path) -> bool:
         async with self._looking:
-            return await asyncio.to_thread(_is_ready, folder)
+            if not (folder / READY).is_file():
+                return False
+            if not build.python_of(folder).is_file():  # it is gone from this machine
+                await asyncio.to_thread(_throw_away, folder)
+                return False
+            (folder / READY).touch()  # noted as used
+            return True
 
     async def _build_once(
         self, folder: Path, wanted: needs.Needs, work: Path, python: Path
@@ -165,16 +171,8 @@ def _name(wanted: needs.Needs, python: Path) -> str:
     return hashlib.sha256("\0".join(told).encode()).hexdigest()[:32]
 
 
-def _is_ready(folder: Path) -> bool:
-    """If so, it is noted as used."""
-    note = folder / READY
-    if not note.is_file():
-        return False
-    if not build.python_of(folder).is_file():
-        _throw_away(folder)  # its Python is gone from this machine
-        return False
-    note.touch()
-    return True
+def _path_in(work: Path, script: Path) -> str:
+    return str(script.relative_to(work.resolve()))
 
 
 def _complete(beside: Path, folder: Path) -> None:

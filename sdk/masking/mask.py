@@ -8,6 +8,7 @@ seconds to compile.
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from sdk.masking.forms import LEAST_BYTES, forms
@@ -20,15 +21,38 @@ Span = tuple[int, int]
 
 
 class Mask:
+    """Made ready when the first text comes: many jobs say nothing."""
+
     def __init__(self, values: Iterable[str] = ()) -> None:
-        self._forms = forms(values)
-        self.longest_bytes = len(self._forms[0]) if self._forms else 0
-        self._by_head: dict[bytes, list[bytes]] = defaultdict(list)  # each the longest first
+        self._values = frozenset(values)
+
+    @property
+    def longest_bytes(self) -> int:
+        return len(self._forms[0]) if self._forms else 0
+
+    @cached_property
+    def _forms(self) -> list[bytes]:
+        return forms(self._values)
+
+    @cached_property
+    def _by_head(self) -> dict[bytes, list[bytes]]:
+        """Each the longest first."""
+        found: dict[bytes, list[bytes]] = defaultdict(list)
         for form in self._forms:
-            self._by_head[form[:HEAD_BYTES]].append(form)
-        self._sizes = sorted({len(head) for head in self._by_head}, reverse=True)
-        self._begins = _any_of(self._by_head)
-        self._first_parts = {h[:n] for h in self._by_head for n in range(1, len(h))}
+            found[form[:HEAD_BYTES]].append(form)
+        return found
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return sorted({len(head) for head in self._by_head}, reverse=True)
+
+    @cached_property
+    def _begins(self) -> re.Pattern[bytes] | None:
+        return _any_of(self._by_head)
+
+    @cached_property
+    def _first_parts(self) -> set[bytes]:
+        return {head[:n] for head in self._by_head for n in range(1, len(head))}
 
     def cover(self, content: bytes, ends: Iterable[int] = ()) -> bytes:
         """Of the same length. At `ends` the text was cut: a value that had begun is covered too,
@@ -47,7 +71,7 @@ class Mask:
 
     def json(self, value: Any) -> Any:
         """Its texts, keys and numbers; nothing of it, if it is deeper than Python can go."""
-        if not self._forms:
+        if not self._values:
             return value
         try:
             return self._in_json(value)

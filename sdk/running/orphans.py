@@ -7,7 +7,7 @@ nobody counts as adopted while one is being born.
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sdk.running import proc
 
@@ -40,6 +40,20 @@ def spare(pid: int) -> None:
 def forget(pid: int) -> None:
     """It has ended."""
     _spared.discard(pid)
+
+
+def bury(pid: int) -> None:
+    """Of one that was adopted, and has ended."""
+    with _counting, suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def is_nobody_adopted() -> bool:
+    """False too if it cannot be told at this moment. Cheap; for the thread that waits for all
+    other children."""
+    with _counting:
+        children = None if _unborn else proc.own_children()
+    return children is not None and children <= scripts | _spared
 
 
 def adopted() -> dict[int, str] | None:

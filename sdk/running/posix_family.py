@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +30,7 @@ KILLED_BEFORE_US = 500  # proc(5), oom_score_adj: if memory runs out, the script
 NOT_EXECUTED = (126, 127)  # what setpriv exits with, after a line of its own
 
 _adopts = False
+_waits_here = False  # whether the loop waits for children itself, not a thread for each
 _zombies: set[int] = set()
 
 
@@ -37,11 +39,23 @@ def adopt_orphans() -> None:
 
     For a program that starts scripts and nothing else: at the end of a script, orphans die.
     """
-    global _adopts
+    global _adopts, _waits_here
     if sys.platform == "linux":
         import ctypes  # only agents need it, and it takes its time to load
 
         _adopts = ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        _waits_here = _wait_by_descriptors()
+
+
+def _wait_by_descriptors() -> bool:
+    """As asyncio does by itself from Python 3.12 on, where the kernel can (pidfd_open(2))."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    if sys.version_info < (3, 12):
+        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+    return True
 
 
 class Family:
@@ -90,7 +104,7 @@ class Family:
     async def end(self) -> Swept:
         """Kill whoever is left; when this returns, nobody is, or the count says how many."""
         has_ended = self.child.returncode is not None
-        if has_ended and await asyncio.to_thread(_nobody_is_left, self.child.pid):
+        if has_ended and _nobody_is_left(self.child.pid):
             orphans.scripts.discard(self.child.pid)
             return NOBODY
         # Those that can be told first, so that they are counted; then who is in the group still.
@@ -157,13 +171,12 @@ def _look(mark: bytes) -> proc.Look:
 def _nobody_is_left(ended: int) -> bool:
     """Whether a script that has ended left nobody, without a look into all environments: whoever
     lost a parent is our child now, and whoever did not has an ancestor that is."""
-    if not _adopts:
+    if not (_adopts and _waits_here and orphans.is_nobody_adopted()):
         return False
-    adopted = orphans.adopted()
     try:
         os.killpg(ended, 0)
     except ProcessLookupError:
-        return adopted == {}
+        return True
     return False
 
 
@@ -175,8 +188,7 @@ def _bury() -> None:
         return
     dead = {pid for pid, state in (orphans.adopted() or {}).items() if state == "Z"}
     for pid in dead & _zombies:
-        with suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+        orphans.bury(pid)
     _zombies = dead
 
 
@@ -185,6 +197,7 @@ def launched(argv: Sequence[str]) -> list[str]:
     return [launcher, "--pdeathsig", "KILL", "--", *argv] if launcher else list(argv)
 
 
+@cache
 def _launcher() -> str | None:
     """setpriv of util-linux asks the kernel to kill the script when we die. Without it a script
     that outlives its agent is killed when the agent is back."""
@@ -198,8 +211,13 @@ def _must_be_a_program(path: str) -> None:
     if found is None:
         raise FileNotFoundError(f"{path} is not there, or is not a program")
     kind = _kind_of_machine(Path(found))
-    if kind and kind != _kind_of_machine(Path(sys.executable)):
+    if kind and kind != _our_kind_of_machine():
         raise OSError(f"{path} is a program for another kind of machine")
+
+
+@cache
+def _our_kind_of_machine() -> bytes:
+    return _kind_of_machine(Path(sys.executable))
 
 
 def _kind_of_machine(program: Path) -> bytes:

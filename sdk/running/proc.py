@@ -42,6 +42,17 @@ def children_of(wanted: int) -> dict[int, str]:
     return found
 
 
+def own_children() -> set[int] | None:
+    """Those of our main thread, to which orphans come too; None if the kernel has no such list.
+
+    It is whole only if nobody is waited for at the same moment."""
+    try:
+        listed = (_PROC / f"self/task/{os.getpid()}/children").read_bytes()
+    except OSError:
+        return None
+    return {int(pid) for pid in listed.split()}
+
+
 def living() -> set[int]:
     """All processes of the machine but those that have ended and wait to be buried."""
     return {pid for pid in _pids() if _stat(pid)[0] != "Z"}
