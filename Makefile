@@ -10,7 +10,7 @@ test: .venv/ready  ## every promise, on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
 
 faults: .venv/ready  ## all faults, also those that take long: make faults [ARGS='-k disk']
-	$(BIN)/python -m pytest tests/faults tests/machine tests/soak $(ARGS)
+	$(BIN)/python -m pytest tests/faults tests/machine tests/soak -n auto --dist loadfile $(ARGS)
 
 soak: .venv/ready  ## robots and trouble for long, and nothing grows: make soak [MINUTES=5] [SEED=7]
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),5) --seed $(or $(SEED),7) $(ARGS)

@@ -81,7 +81,7 @@ class Agent:
             for name in names:
                 robots.create_task(self._live(transport, name, self._stopping))
             for name in set(unfinished) - set(names):  # robots of ours no more
-                robots.create_task(self._live(transport, name, _is_set()))
+                robots.create_task(self._finish(transport, name))
 
     async def _live(self, transport: Transport, name: str, stopping: asyncio.Event) -> None:
         instance = self._data.journal.instance
@@ -97,12 +97,16 @@ class Agent:
         async with asyncio.TaskGroup() as loops:
             beating = loops.create_task(heart.beat_for_ever())
             fence = loops.create_task(heart.fence_for_ever())
-            await Work(self._workplace(link, heart), stopping).run()
+            await Work(self._workplace(link, heart, stopping)).run()
             # Only now: the heart beats until the last report is in.
             beating.cancel()
             fence.cancel()
         link.leave()
         del self._lookout.hearts[name]
+
+    async def _finish(self, transport: Transport, name: str) -> None:
+        await self._live(transport, name, _is_set())
+        await self._data.journal.forget(name)
 
     def drain(self) -> None:
         """Finish the jobs, take no more."""
@@ -133,7 +137,7 @@ class Agent:
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
         self.drain()
 
-    def _workplace(self, link: Link, heart: Heart) -> Workplace:
+    def _workplace(self, link: Link, heart: Heart, stopping: asyncio.Event) -> Workplace:
         return Workplace(
             link=link,
             heart=heart,
@@ -146,6 +150,7 @@ class Agent:
             reserve=self._data.reserve,
             limits=self._config.limits,
             life=self._life,
+            stopping=stopping,
             hurry=self._hurry,
         )
 

@@ -14,6 +14,7 @@ from robot_agent import artifacts, job_folder, limits, log_stream, orders, repor
 from robot_agent.environments.shelf import Environment
 from robot_agent.exits import JobFailed
 from robot_agent.journal import Entry, Unwritable
+from robot_agent.reporting import Following
 from robot_agent.running import RunningJob
 from robot_agent.secrets_read import SecretsRead
 from robot_agent.warm.here import MayHaveStarted
@@ -44,7 +45,7 @@ class _Stopped(Exception):
     """The job is to stop before its script has started."""
 
 
-async def run(place: Workplace, job: RunningJob) -> None:
+async def run(place: Workplace, job: RunningJob) -> Following:
     """`GaveUp` if the report could not be delivered before the agent had to end."""
     link = place.link
     entry = job.entry(link.name, link.robot_id)
@@ -64,7 +65,7 @@ async def run(place: Workplace, job: RunningJob) -> None:
         job.phase = "reporting"
         report = await asyncio.to_thread(_with_what_it_left, report, job)
         ended.set()
-        await reporting.conclude(place, entry, report, stream, bringing, secrets)
+        return await reporting.conclude(place, entry, report, stream, bringing, secrets)
     finally:
         listening.cancel()
         bringing.cancel()

@@ -1,8 +1,8 @@
 """What the agent has begun, written down before it is done, so that a crash at any moment leaves
 the truth: a SQLite file beside the agent, one row for each robot that has a job or asks for one.
 
-    CLAIMING ──► STARTING ──► STARTED ──► EXITED ──► (no row: reported)
-    ask again    never start again        report
+    CLAIMING ──► STARTING ──► STARTED ──► EXITED ──► CLAIMING, or STARTING of the next job, which
+    ask again    never start again        report     may come with the answer to the report
     with the     what is left is killed   again
     same key     and told
 
@@ -43,7 +43,7 @@ class State(StrEnum):
     CLAIMING = "claiming"  # a job may have been granted to this key
     STARTING = "starting"  # the script may have started
     STARTED = "started"  # the script has started
-    EXITED = "exited"  # the script has ended, and this is the report
+    EXITED = "exited"  # the script has ended; this is the report, with the key of the next job
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -115,8 +115,9 @@ class Journal:
         await self._put(ended, durable=True)
 
     async def forget(self, robot: str) -> None:
-        """Its job is reported, or its key is used up."""
-        await self._write("DELETE FROM begun WHERE robot = ?", (robot,), durable=False)
+        """It is to ask for nothing more. What it has begun, or is to report, stays."""
+        sql = "DELETE FROM begun WHERE robot = ? AND state = ?"
+        await self._write(sql, (robot, State.CLAIMING), durable=False)
 
     async def _put(self, entry: Entry, *, durable: bool) -> None:
         report = entry.report and msgspec.json.encode(entry.report)

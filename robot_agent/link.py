@@ -12,7 +12,7 @@ from robot_agent.machine_info import Machine, News
 from robot_agent.outage import Outage
 from robot_agent.pulse import Pulse
 from sdk import robot_client
-from sdk.contract.runner import RobotRegister
+from sdk.contract.runner import NextJob, RobotRegister
 from sdk.errors import (
     Conflict,
     Forbidden,
@@ -114,6 +114,15 @@ class Link:
         **pauses: float,
     ) -> T:
         return await until_answered(lambda: self.once(call), stop=stop, **pauses)
+
+    def question(self, key: str, wait_seconds: float = 0) -> NextJob:
+        """For a job, to be granted to that key."""
+        return NextJob(
+            robot_id=self.robot_id,
+            claim_key=key,
+            agent_instance=self.instance,
+            wait_seconds=wait_seconds,
+        )
 
     def leave(self) -> None:
         """This robot has ended in order; nobody need wonder that it is silent."""

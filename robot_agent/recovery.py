@@ -5,7 +5,8 @@
 | claiming | asked again with the same key: what was granted to it was never started  |
 | starting | never started again: what is left of it is killed, and that is reported  |
 | started  | the same; it is known that the script had started                        |
-| exited   | the rest of the log, and the report, are sent again                      |
+| exited   | the rest of the log, and the report, are sent again, and the question    |
+|          | for the next job with the key that went with it                          |
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from robot_agent import artifacts, job_folder, log_stream, reporting
 from robot_agent.journal import Entry, Journal, State
+from robot_agent.reporting import Following
 from robot_agent.secrets_read import SecretsRead
 from robot_agent.spool import Spool
 from robot_agent.workplace import Workplace
@@ -43,13 +45,13 @@ async def take_stock(journal: Journal, jobs: Path) -> list[str]:
     return [entry.robot for entry in journal.entries()]
 
 
-async def finish(place: Workplace) -> str | None:
-    """Report what has ended; return the key this robot was asking with, if it was asking."""
+async def finish(place: Workplace) -> Following:
+    """Report what has ended; return the key that this robot was asking with, if it was asking."""
     found = [e for e in place.journal.entries() if e.robot == place.link.name]
     entry = found[0] if found else None
     if entry is None or entry.report is None:
         await asyncio.to_thread(job_folder.clear_away, place.own_jobs)
-        return entry.claim_key if entry else None
+        return Following(entry.claim_key if entry else None)
     folder = job_folder.of(place.jobs / str(entry.robot_id), entry.job_id, entry.attempt)
     await asyncio.to_thread(job_folder.clear_away, place.own_jobs, folder)
     spool = Spool(folder / "output.log")
@@ -62,11 +64,10 @@ async def finish(place: Workplace) -> str | None:
     ended.set()
     bringing = asyncio.create_task(artifacts.follow(folder / "work", ended=ended, bring=bring))
     try:
-        await reporting.conclude(place, entry, entry.report, stream, bringing, secrets)
+        return await reporting.conclude(place, entry, entry.report, stream, bringing, secrets)
     finally:
         stream.cancel()
         bringing.cancel()
-    return None
 
 
 def _restarted(entry: Entry, swept: Swept) -> JobReport:

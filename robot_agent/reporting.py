@@ -1,9 +1,15 @@
-"""Bring a report to the server, however long it takes, also across a restart of the agent."""
+"""Bring a report to the server, however long it takes, also across a restart of the agent.
+
+The next job may come with the answer. The key that it is granted to is written down with the
+report, so a crash at any moment finds either of them again.
+"""
 
 import asyncio
 import logging
+import secrets as random
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,7 +17,7 @@ from robot_agent import job_folder
 from robot_agent.journal import Entry, Unwritable
 from robot_agent.secrets_read import UNKNOWN_SECRETS, SecretsRead, cover
 from robot_agent.workplace import Workplace
-from sdk.contract.runner import JobReport, ReportAnswer
+from sdk.contract.runner import Assignment, JobReport, NextJob, ReportAnswer
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
 from sdk.robot_client import RobotClient
@@ -25,6 +31,13 @@ LATE_LOG_SECONDS = 60.0  # and the log, once the report is in and the server thu
 log = logging.getLogger(__name__)
 
 
+class Following(NamedTuple):
+    """How a robot goes on: with a job that it has, or by asking with a key, if it has one."""
+
+    key: str | None = None
+    job: Assignment | None = None
+
+
 async def conclude(
     place: Workplace,
     entry: Entry,
@@ -32,13 +45,14 @@ async def conclude(
     stream: asyncio.Task[int],
     artifacts: asyncio.Task[None],
     secrets: SecretsRead,
-) -> None:
-    """Keep the report, send it until it is answered, forget the job, clear away.
+) -> Following:
+    """Keep the report, send it until it is answered, clear away.
 
     `GaveUp` when told to hurry before it is answered; the next start of the agent goes on.
     """
+    question = report.next_job or place.link.question(random.token_urlsafe(16))
     report = msgspec.structs.replace(
-        report, attempt=entry.attempt, claim_key=entry.claim_key or None
+        report, attempt=entry.attempt, claim_key=entry.claim_key or None, next_job=question
     )
     try:
         await place.journal.exited(entry, report)
@@ -48,45 +62,65 @@ async def conclude(
     # The log first, because the answer to a report may be the next job; but a log that
     # cannot be sent must not hold up a result.
     await _wait_for_log(stream, LAST_LOG_SECONDS)
-    await _deliver(place, entry.job_id, report, secrets)
+    granted = await _deliver(place, entry.job_id, report, secrets, [stream, artifacts])
     await _wait_for_log(stream, LATE_LOG_SECONDS)
     await _wait_for(artifacts, "artifacts", LATE_ARTIFACTS_SECONDS)
     failpoint("agent.after_report")
-    await forget(place, entry)
     await asyncio.to_thread(job_folder.clear_away, place.own_jobs)
+    if granted is None and place.stopping.is_set():  # else what follows takes its row
+        await _note_end(place, question)
+    return Following(question.claim_key, granted)
 
 
-async def forget(place: Workplace, entry: Entry) -> None:
+async def _note_end(place: Workplace, question: NextJob) -> None:
     try:
-        await place.journal.forget(entry.robot)
+        await place.journal.claiming(place.link.name, question.claim_key or "")
     except Unwritable as error:
         log.warning("%s The next start sends the report again, which changes nothing.", error)
 
 
-async def _deliver(place: Workplace, job_id: int, whole: JobReport, secrets: SecretsRead) -> None:
-    """Until it is answered for good: covered better, or less of it, where that is asked for."""
+async def _deliver(
+    place: Workplace,
+    job_id: int,
+    whole: JobReport,
+    secrets: SecretsRead,
+    sending: Sequence[asyncio.Task[Any]],
+) -> Assignment | None:
+    """Until it is answered for good: covered better, or less of it, where that is asked for.
+
+    Returns the next job, if the robot is free for it and one came with the answer.
+    """
     report = whole
     while True:
         known = await secrets.keep_up(place.hurry)
         covered = cover(report, known)
+        if not await _is_free(place, sending):
+            covered = msgspec.structs.replace(covered, next_job=None)
         try:
-            await place.link.answered(partial(_report, job_id, covered), place.hurry)
+            answer = await place.link.answered(partial(_report, job_id, covered), place.hurry)
         except Refused as refusal:
             is_uncovered = refusal.is_about(UNKNOWN_SECRETS)
             if is_uncovered and await secrets.is_more_than(known, place.hurry):
                 continue
             if refusal.status not in OUR_FAULT:
                 log.info("Job %d was decided without us: %s", job_id, refusal)
-                return
+                return None
             if report is not whole:
                 log.error("The report of job %d is refused for good: %s", job_id, refusal)
-                return
+                return None
             log.warning("The report of job %d does not fit, sending less: %s", job_id, refusal)
             report = _less(whole)
         else:
             less = "" if report is whole else ", without its result"
             log.info("Job %d is reported as %s%s.", job_id, report.status, less)
-            return
+            return answer.job
+
+
+async def _is_free(place: Workplace, sending: Sequence[asyncio.Task[Any]]) -> bool:
+    """Whether a job that comes with the answer could begin at once."""
+    if place.stopping.is_set() or not all(task.done() for task in sending):
+        return False
+    return await asyncio.to_thread(place.reserve.trouble) is None
 
 
 async def _report(job_id: int, report: JobReport, client: RobotClient) -> ReportAnswer:
@@ -97,6 +131,7 @@ def _less(report: JobReport) -> JobReport:
     return msgspec.structs.replace(
         report,
         logs=None,
+        next_job=None,
         result={"truncated": True} if report.status == "completed" else None,
         error_message=report.error_message and report.error_message[:SHORT_MESSAGE],
     )

@@ -9,10 +9,11 @@ from robot_agent import job_folder, job_runner, recovery
 from robot_agent.clock import now
 from robot_agent.exits import AgentExit, Status
 from robot_agent.journal import Unwritable
+from robot_agent.reporting import Following
 from robot_agent.running import RunningJob
 from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
-from sdk.contract.runner import Assignment, NextJob, NextJobAnswer
+from sdk.contract.runner import Assignment, NextJobAnswer
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
 from sdk.retry import WORTH_REPEATING, GaveUp
@@ -25,34 +26,34 @@ log = logging.getLogger(__name__)
 
 
 class Work:
-    def __init__(self, place: Workplace, stopping: asyncio.Event) -> None:
+    def __init__(self, place: Workplace) -> None:
         self._place = place
-        self._stopping = stopping  # finish the job, take no more
+        self._stopping = place.stopping
 
     async def run(self) -> None:
         try:
-            key = await recovery.finish(self._place)
-            while not self._stopping.is_set():
-                key = await self._once(key)
+            following = await recovery.finish(self._place)
+            while following.job is not None or not self._stopping.is_set():
+                following = await self._once(following)
         except GaveUp:
             log.warning("A report is not delivered yet; the next start of this agent does it.")
 
-    async def _once(self, key: str | None) -> str | None:
-        """One question, and the job if there is one. Returns the key, unless it is used up: one
-        that was granted nothing is as good as a fresh one."""
-        key, asked_at = key or secrets.token_urlsafe(16), now()
+    async def _once(self, following: Following) -> Following:
+        """One job, asked for if it is not here. A key that was granted nothing is as good as a
+        fresh one."""
+        key, asked_at = following.key or secrets.token_urlsafe(16), now()
+        if following.job is not None:
+            return await self._take(following.job, key)
         if await self._is_in_trouble(key):
             await self._rest(TROUBLE_SECONDS)
-            return key
+            return Following(key)
         failpoint("agent.after_claiming")
         answer = await self._claim(key)
         if answer is not None and answer.job is not None:
-            failpoint("agent.after_answer")
-            await self._take(answer.job, key)
-            return None
+            return await self._take(answer.job, key)
         # The server's wait is the pause, unless it did not wait.
         await self._rest(ASK_SECONDS - (now() - asked_at))
-        return None if answer is not None and answer.key_used else key
+        return Following(None if answer is not None and answer.key_used else key)
 
     async def _is_in_trouble(self, key: str) -> bool:
         """Whether this machine cannot promise to remember a job; the server is told why."""
@@ -70,7 +71,9 @@ class Work:
     async def _claim(self, key: str) -> NextJobAnswer | None:
         """Ask with `key` until there is an answer; None if the agent is to stop before."""
         ask = asyncio.create_task(
-            self._place.link.answered(lambda client: client.claim(self._question(key)))
+            self._place.link.answered(
+                lambda client: client.claim(self._place.link.question(key, WAIT_SECONDS))
+            )
         )
         stop = asyncio.create_task(self._stopping.wait())
         try:
@@ -89,22 +92,14 @@ class Work:
         """The question was withdrawn; a job granted meanwhile must not be left behind."""
         try:
             return await self._place.link.once(
-                lambda client: client.claim(self._question(key, last=True))
+                lambda client: client.claim(self._place.link.question(key))
             )
         except (*WORTH_REPEATING, Refused) as error:
             log.warning("Whether a job was granted at the last moment is not known: %s", error)
             return None
 
-    def _question(self, key: str, *, last: bool = False) -> NextJob:
-        link = self._place.link
-        return NextJob(
-            robot_id=link.robot_id,
-            claim_key=key,
-            agent_instance=link.instance,
-            wait_seconds=0 if last else WAIT_SECONDS,
-        )
-
-    async def _take(self, assignment: Assignment, key: str) -> None:
+    async def _take(self, assignment: Assignment, key: str) -> Following:
+        failpoint("agent.after_answer")
         if assignment.claim_key != key:
             raise _of_another(assignment, self._place.link.name)
         folder = job_folder.of(self._place.own_jobs, assignment.id, assignment.attempt)
@@ -114,7 +109,7 @@ class Work:
         self._place.heart.running = job
         self._place.heart.jobs_taken += 1
         try:
-            await job_runner.run(self._place, job)
+            return await job_runner.run(self._place, job)
         finally:
             self._place.heart.running = None
 

@@ -26,6 +26,7 @@ class Workplace:
     reserve: Reserve
     limits: Limits
     life: str  # of this process: a copy of the agent, or its next start, is another one
+    stopping: asyncio.Event  # set when this robot is to take no more jobs
     hurry: asyncio.Event  # set when the agent must end soon
 
     @property

@@ -66,7 +66,7 @@ def keep_late(tx: Transaction, robot: RobotCaller, job_id: int, wanted: JobRepor
     missing = f"There is no job {job_id}."
     job = tx.one(sql.lock_state, lifecycle.State, missing=missing, id=job_id)
     recorded = _recorded(tx, robot, job, wanted.attempt)
-    late = msgspec.structs.replace(wanted, logs=None)
+    late = msgspec.structs.replace(wanted, logs=None, next_job=None)
     tx.run(sql.keep_late_report, job_id=job.id, attempt=recorded.attempt, late_report=Json(late))
 
 

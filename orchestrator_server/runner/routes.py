@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 from aiohttp import web
@@ -34,7 +35,9 @@ from orchestrator_server.http.routes import (
     robot_post,
 )
 from orchestrator_server.jobs import attempts, beats, claiming, outcomes
+from orchestrator_server.jobs.assignments import JobToken
 from orchestrator_server.robots import service as robots
+from orchestrator_server.runner import reports
 from sdk.contract.runner import (
     AgentSettings,
     Heartbeat,
@@ -125,18 +128,26 @@ async def order(
 async def update_job(
     request: web.Request, robot: RobotCaller, job_id: int, report: JobReport
 ) -> ReportAnswer:
-    """Report how an attempt ended. The first report counts; the same again is answered the same."""
+    """Report how an attempt ended. The first report counts; the same again is answered the same.
+
+    With `next_job` the robot's next job may come with the answer.
+    """
     database, settings = request.app[DATABASE], request.app[SETTINGS].jobs
+    if report.next_job is not None:
+        _must_mean_itself(robot, report.next_job.robot_id)
     if report.logs is not None:  # sent whole, from byte 0 on, so that repeating it is harmless
         attempt = await database.read(attempts.writer_of, robot, job_id, report.attempt)
         await request.app[LOGS].append(job_id, attempt, 0, report.logs.encode())
     try:
-        answer = await database.write(_report, robot, job_id, report, settings)
+        tokens = _tokens(request)
+        answer = await database.write(reports.take, robot, job_id, report, settings, tokens)
     except Conflict as refusal:
         if refusal.kind in ("stale-attempt", "job-canceled"):
-            await database.write(_keep_late, robot, job_id, report)
+            await database.write(reports.keep_late, robot, job_id, report)
         raise
     failpoint("result.after_commit")
+    if answer.job is not None:
+        failpoint("claim.after_commit")
     return answer
 
 
@@ -177,16 +188,15 @@ async def keep_outcome(
 
 
 async def _claim(request: web.Request, robot: RobotCaller, wanted: NextJob) -> NextJobAnswer:
-    keys = request.app[KEYS]
-    settings = request.app[SETTINGS].jobs
-
-    def token(job_id: int, attempt: int) -> str:
-        return job_token(keys, job_id, attempt)
-
-    answer = await request.app[DATABASE].write(claiming.claim, robot, wanted, settings, token)
+    database, settings = request.app[DATABASE], request.app[SETTINGS].jobs
+    answer = await database.write(claiming.claim, robot, wanted, settings, _tokens(request))
     if answer.job is not None:
         failpoint("claim.after_commit")
     return answer
+
+
+def _tokens(request: web.Request) -> JobToken:
+    return partial(job_token, request.app[KEYS])
 
 
 def _beat(
@@ -194,21 +204,6 @@ def _beat(
 ) -> list[JobAction]:
     robots.beat(tx, robot, beat.machine_info)
     return beats.beat(tx, robot, beat.jobs, settings)
-
-
-def _report(
-    tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport, settings: JobSettings
-) -> ReportAnswer:
-    answer = attempts.report(tx, robot, job_id, report, settings)
-    if report.attempt is not None:  # if it is refused, the unit is undone
-        reads.must_be_known(tx, job_id, report.attempt, report.secrets_known)
-    return answer
-
-
-def _keep_late(tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport) -> None:
-    attempts.keep_late(tx, robot, job_id, report)
-    if report.attempt is not None:
-        reads.must_be_known(tx, job_id, report.attempt, report.secrets_known)
 
 
 def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> None:

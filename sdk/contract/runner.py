@@ -135,11 +135,13 @@ class JobReport(Request, frozen=True, kw_only=True):
     claim_key: ClaimKey | None = None  # the one it was granted to, should its number be given anew
     life: Instance | None = None  # of the agent that ran it
     secrets_known: Count | None = None  # how many secrets of the attempt are covered in it
+    next_job: NextJob | None = None  # ask for one in the same breath; this is never waited for
 
 
 class ReportAnswer(Resource, frozen=True, kw_only=True, omit_defaults=True):
     status: str
     already: bool = False
+    job: Assignment | None = None  # granted as `next_job` asks, by the rules of a claim
 
 
 class LogChunk(Query, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ def forget(pid: int) -> None:
 def bury(pid: int) -> None:
     """Of one that was adopted, and has ended."""
     with _counting, suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+        os.waitpid(pid, 1)  # WNOHANG, which Windows has no name for
 
 
 def is_nobody_adopted() -> bool:

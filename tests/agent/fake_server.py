@@ -32,6 +32,8 @@ class FakeServer:
         self.failures = {}  # what, by path ending, to answer instead, in order
         self.pages = {}  # the same, with web pages
         self.after_claim = []  # "lose" drops the answer after the job is granted
+        self.after_report = []  # the same, after the report is taken
+        self.gives_with_reports = True
         self.changed = asyncio.Condition()
         self.start = "cold"  # how scripts are to be started
         self.url = ""
@@ -140,9 +142,17 @@ class FakeServer:
 
     async def update(self, request):
         report = {"job_id": int(request.match_info["id"]), **await request.json()}
-        self.owned = None
+        if self.owned and self.owned["id"] == report["job_id"]:
+            self.owned = None
         await self.note(self.reports, report)
-        return web.json_response({"status": "ok"})
+        question = report.get("next_job")
+        if question and not self.owned and self.waiting and self.gives_with_reports:
+            self.owned = {**self.waiting.pop(0), "claim_key": question["claim_key"]}
+        if self.after_report:
+            self.after_report.pop(0)
+            request.transport.abort()
+        job = self.owned if question else None
+        return web.json_response({"status": "ok", "job": job})
 
     async def download(self, request):
         return web.Response(

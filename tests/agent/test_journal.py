@@ -49,12 +49,15 @@ async def test_each_step_is_there_when_its_method_returns(journal, tmp_path):
     await journal.exited(ENTRY, REPORT)
     [found] = at_rest(tmp_path)[1]
     assert (found.state, found.report) == (State.EXITED, REPORT)
+    await journal.forget("bert")  # what is to be reported stays
+    assert at_rest(tmp_path)[1] == [found]
+    await journal.claiming("bert", "next key")
     await journal.forget("bert")
     assert at_rest(tmp_path)[1] == []
 
 
 async def test_robots_do_not_get_in_each_others_way(journal):
-    await journal.starting(ENTRY)
+    await journal.claiming("bert", "key")
     await journal.claiming("ada", "other")
     await journal.forget("bert")
     assert [entry.robot for entry in journal.entries()] == ["ada"]

@@ -34,8 +34,8 @@ async def one_job(tmp_path):
         ([STARTING], journal.starting(GRANTED)),
         ([STARTED], journal.started(GRANTED)),
         ([EXITED], journal.exited(GRANTED, REPORT)),
-        ([], journal.forget("bert")),
         ([NEXT], journal.claiming("bert", "key 2")),
+        ([], journal.forget("bert")),
     ]:
         await step
         steps.append((entry, log.stat().st_size))

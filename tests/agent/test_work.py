@@ -71,6 +71,70 @@ async def test_a_lost_answer_to_a_claim_is_asked_for_with_the_same_key(
     assert server.log == b"once\n"
 
 
+async def test_the_next_job_comes_with_the_answer_to_a_report(server, tmp_path, monkeypatch):
+    for name in "abc":
+        server.give(f"print({name!r})")
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: len(server.reports) == 3)
+        claims = len(server.claims)
+    asked, granted = ([r[k] for r in server.reports] for k in ("next_job", "claim_key"))
+    assert granted[1:] == [question["claim_key"] for question in asked[:2]]
+    assert claims == 1 and server.log == b"c\n"  # each log begins at byte 0
+
+
+async def test_a_lost_answer_to_a_report_takes_no_job_away(server, tmp_path, monkeypatch):
+    server.after_report = ["lose"]
+    server.give("pass")
+    server.give("print('once')")
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: len(server.reports) == 3)
+    first, again, second = server.reports
+    assert first == again and second["claim_key"] == first["next_job"]["claim_key"]
+    assert server.log == b"once\n"
+
+
+@pytest.mark.parametrize("where", ["after_report", "after_answer", "after_starting"])
+async def test_a_crash_between_two_jobs_loses_and_doubles_neither(server, tmp_path, where):
+    """The second pass of the first two is that of the second job."""
+    server.give("pass")
+    server.give("print('once')")
+    kill = f"agent.{where}=kill" + ("@1" if where == "after_report" else "@2")
+    async with the_program(
+        server, tmp_path, RUNWRIGHT_TEST="1", RUNWRIGHT_FAILPOINTS=kill
+    ) as program:
+        await asyncio.wait_for(program.communicate(), 20)
+    async with the_program(server, tmp_path):
+        await server.until(lambda: {r["job_id"] for r in server.reports} == {1, 2})
+    last = server.reports[-1]
+    if where == "after_starting":
+        assert (last["reason"], server.log) == ("agent_restarted", b"")
+    else:
+        assert (last["status"], server.log) == ("completed", b"once\n")
+
+
+async def test_who_is_to_stop_asks_for_no_job_with_its_report(server, tmp_path, monkeypatch):
+    server.give("import time; print('up', flush=True); time.sleep(0.5)")
+    server.give("pass")
+    async with an_agent(server, tmp_path, monkeypatch) as agent:
+        await server.until(lambda: server.log)
+        agent.stop()
+        await the_report(server)
+    assert [report["next_job"] for report in server.reports] == [None]
+    assert len(server.waiting) == 1
+
+
+async def test_who_has_still_a_log_to_send_asks_for_no_job_with_its_report(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("robot_agent.reporting.LAST_LOG_SECONDS", 0.1)
+    server.failures["/logs"] = [503] * 1000
+    server.give("print('late')")
+    async with an_agent(server, tmp_path, monkeypatch):
+        assert (await the_report(server))["next_job"] is None
+        server.failures.clear()
+        await server.until(lambda: server.log == b"late\n")
+
+
 async def test_a_job_that_was_granted_to_a_copy_of_this_agent_is_left_to_it(server, tmp_path):
     server.give("print('again')")
     server.owned = {**server.waiting.pop(), "claim_key": "of-the-other-one"}

@@ -73,6 +73,56 @@ async def test_a_key_that_was_granted_something_is_never_granted_anything_new(
     assert (await claim(robot, claim_key="k2"))["job"] is not None
 
 
+async def test_the_next_job_comes_with_the_answer_to_a_report(admin, process, robot):
+    for _ in range(3):
+        await admin.make_job(process)
+    first = (await claim(robot, claim_key="k1", agent_instance="a"))["job"]
+    question = {"claim_key": "k2", "agent_instance": "a"}
+    answer = (await report(robot, first, next_job=question)).body
+    second = answer["job"]
+    assert (answer["status"], second["id"], second["claim_key"]) == ("ok", first["id"] + 1, "k2")
+    again = (await report(robot, first, next_job=question)).body
+    assert (again["already"], again["job"]) == (True, {**second, "redelivered": True})
+    assert (await claim(robot, claim_key="k2", agent_instance="a"))["job"]["id"] == second["id"]
+    assert (await admin.get(f"/api/jobs/{first['id']}"))["status"] == "completed"
+
+    await report(robot, second)
+    late = (await report(robot, first, next_job=question)).body
+    assert late == {"status": "ok", "already": True}  # its key is used up
+
+
+async def test_a_report_that_is_refused_takes_no_job(admin, process, robot):
+    await admin.make_job(process)
+    waiting = await admin.make_job(process)
+    job = (await claim(robot, claim_key="k1"))["job"]
+    question = {"claim_key": "k2"}
+    assert (await report(robot, {**job, "attempt": 9}, next_job=question)).status == 409
+    await admin.post(f"/api/jobs/{job['id']}/cancel", 200)
+    answer = await report(robot, job, next_job=question)
+    assert (answer.status, answer.kind) == (409, "job-canceled")
+    assert (await admin.get(f"/api/jobs/{waiting['id']}"))["status"] == "pending"
+
+
+async def test_a_paused_robot_gets_no_job_with_its_report(admin, process, robot):
+    await admin.make_job(process)
+    await admin.make_job(process)
+    job = (await claim(robot, claim_key="k1"))["job"]
+    [known] = await admin.get("/api/robots")
+    await admin.post(f"/api/robots/{known['id']}/pause", 200)
+    answer = await report(robot, job, next_job={"claim_key": "k2"})
+    assert answer.body == {"status": "ok"}
+
+
+async def test_who_asks_as_another_robot_reports_nothing(admin, process, robot):
+    await admin.make_job(process)
+    job = (await claim(robot, claim_key="k1"))["job"]
+    [known] = await admin.get("/api/robots")
+    question = {"claim_key": "k2", "robot_id": known["id"] + 1}
+    answer = await report(robot, job, next_job=question)
+    assert answer.status == 403
+    assert (await admin.get(f"/api/jobs/{job['id']}"))["status"] == "running"
+
+
 async def test_another_agent_of_the_same_robot_is_refused(admin, process, robot):
     await admin.make_job(process)
     await claim(robot, agent_instance="a")

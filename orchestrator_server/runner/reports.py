@@ -1,0 +1,44 @@
+"""What a report does, in one unit: the attempt ends, and the next job may come with the answer."""
+
+import msgspec
+
+from orchestrator_server.access.callers import RobotCaller
+from orchestrator_server.assets import reads
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import Conflict
+from orchestrator_server.jobs import attempts, claiming
+from orchestrator_server.jobs.assignments import JobToken
+from orchestrator_server.robots import service as robots
+from sdk.contract.runner import JobReport, ReportAnswer
+from sdk.contract.settings import JobSettings
+
+
+def take(
+    tx: Transaction,
+    robot: RobotCaller,
+    job_id: int,
+    report: JobReport,
+    settings: JobSettings,
+    tokens: JobToken,
+) -> ReportAnswer:
+    if report.next_job is not None:
+        robots.hold(tx, robot.id)  # before the job, as beats and claims do
+    answer = attempts.report(tx, robot, job_id, report, settings)
+    _must_show_nothing(tx, job_id, report)  # if it is refused, the unit is undone
+    if report.next_job is None:
+        return answer
+    try:
+        next_job = claiming.claim(tx, robot, report.next_job, settings, tokens)
+    except Conflict:  # it hears that when it asks for nothing else; a report is no worse for it
+        return answer
+    return msgspec.structs.replace(answer, job=next_job.job)
+
+
+def keep_late(tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport) -> None:
+    attempts.keep_late(tx, robot, job_id, report)
+    _must_show_nothing(tx, job_id, report)
+
+
+def _must_show_nothing(tx: Transaction, job_id: int, report: JobReport) -> None:
+    if report.attempt is not None:
+        reads.must_be_known(tx, job_id, report.attempt, report.secrets_known)
