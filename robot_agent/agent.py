@@ -7,9 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 
-import aiohttp
-
-from robot_agent import endpoint, notify, recovery, tls
+from robot_agent import endpoint, notify, recovery
 from robot_agent.config import MIB, Config
 from robot_agent.data_folder import DataFolder
 from robot_agent.environments.shelf import Shelf
@@ -18,6 +16,7 @@ from robot_agent.link import Link
 from robot_agent.machine_info import Machine
 from robot_agent.outage import Outage
 from robot_agent.pulse import Pulse
+from robot_agent.session import session
 from robot_agent.standing import Lookout
 from robot_agent.warm.here import Parents
 from robot_agent.work import Work
@@ -76,8 +75,9 @@ class Agent:
 
     async def _live_all(self, unfinished: list[str]) -> None:
         names = self._config.robot_names
-        async with self._session() as session, asyncio.TaskGroup() as robots:
-            transport = Transport(session, self._config.url)
+        url, ca_file = self._config.url, self._config.ca_file
+        async with session(url, ca_file) as opened, asyncio.TaskGroup() as robots:
+            transport = Transport(opened, url)
             for name in names:
                 robots.create_task(self._live(transport, name, self._stopping))
             for name in set(unfinished) - set(names):  # robots of ours no more
@@ -152,14 +152,6 @@ class Agent:
             life=self._life,
             stopping=stopping,
             hurry=self._hurry,
-        )
-
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            # No limit: a heartbeat must never queue behind downloads and long polls.
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls.context(self._config.ca_file)),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,  # HTTPS_PROXY and its kin
         )
 
     def _listen_to_signals(self) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 from msgspec import Meta
 
@@ -22,8 +21,10 @@ from robot_agent.config import MIB, Config
 from robot_agent.environments import uv
 from robot_agent.exits import AgentExit, JobFailed
 from robot_agent.masking import self_test
+from robot_agent.session import session
 from sdk.contract.server import Alive
 from sdk.errors import NotAnOrchestrator, Refused, Unreachable
+from sdk.proxies import proxy_for
 from sdk.transport import Transport
 
 SOON_DAYS = 21
@@ -104,7 +105,7 @@ def key_file(file: Path | None) -> Finding:
 
 
 def proxy(url: str) -> Finding:
-    found = probe.proxy_for(url)
+    found = proxy_for(url)
     said = f"{url} is asked for through {probe.without_password(found)}." if found else ""
     return Finding(Mark.OK, "Proxy", said or f"None: {url} is asked directly.")
 
@@ -112,9 +113,8 @@ def proxy(url: str) -> Finding:
 async def server(config: Config) -> Finding:
     """The way that the agent itself goes."""
     try:
-        connector = aiohttp.TCPConnector(ssl=tls.context(config.ca_file))
-        async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
-            await Transport(session, config.url).send("GET", "/api/health/live", Alive)
+        async with session(config.url, config.ca_file) as opened:
+            await Transport(opened, config.url).send("GET", "/api/health/live", Alive)
     except (AgentExit, NotAnOrchestrator, Refused, Unreachable) as error:
         return Finding(Mark.FAILED, "Server", str(error))
     return Finding(Mark.OK, "Server", f"{config.url} answers, and is an orchestrator.")

@@ -6,16 +6,16 @@ import platform
 import sys
 from collections.abc import Iterator
 
-import aiohttp
 import click
 import msgspec
 
-from robot_agent import checks, config, tls
+from robot_agent import checks, config
 from robot_agent.checks import Finding, Mark
 from robot_agent.exits import AgentExit
 from robot_agent.link import Link
 from robot_agent.machine_info import Machine
 from robot_agent.pulse import Pulse
+from robot_agent.session import session
 from sdk.retry import GaveUp
 from sdk.transport import Transport
 
@@ -75,9 +75,8 @@ async def accepted(settings: config.Config, key: str) -> Finding:
     the token that it has is good until the new one is used, and that is thrown away."""
     machine = Machine(settings.data if settings.data.is_dir() else None, is_agents=False)
     await asyncio.to_thread(machine.look)
-    connector = aiohttp.TCPConnector(ssl=tls.context(settings.ca_file))
-    async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
-        transport = Transport(session, settings.url)
+    async with session(settings.url, settings.ca_file) as opened:
+        transport = Transport(opened, settings.url)
         once = asyncio.Event()
         once.set()
         for name in settings.robot_names:

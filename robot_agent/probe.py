@@ -5,12 +5,13 @@ import base64
 import http.client
 import ssl
 import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from sdk.proxies import proxy_for
 
 PATIENCE_SECONDS = 10.0
 
@@ -20,14 +21,6 @@ class Seen:
     clock_offset_seconds: float | None  # ours is ahead by so much
     certificate_until: datetime | None = None
     signed_by: str = ""
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the system, or the variables, name for this address."""
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
 
 
 def without_password(proxy: str) -> str:

@@ -18,6 +18,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.errors",
         "sdk.failpoints",
         "sdk.masking",
+        "sdk.proxies",
         "sdk.retry",
         "sdk.robot_client",
         "sdk.running",

@@ -172,7 +172,9 @@ def _name(wanted: needs.Needs, python: Path) -> str:
 
 
 def _path_in(work: Path, script: Path) -> str:
-    return str(script.relative_to(work.resolve()))
+    if script.is_relative_to(work):
+        return str(script.relative_to(work))
+    return str(script.relative_to(work.resolve()))  # a link leads there
 
 
 def _complete(beside: Path, folder: Path) -> None:

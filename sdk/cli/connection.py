@@ -15,6 +15,7 @@ from sdk import profiles, sign_in, token_store
 from sdk.cli.terminal import Exit, Failure
 from sdk.client import Client
 from sdk.profiles import Profile
+from sdk.proxies import proxy_for
 from sdk.transport import Transport
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ def checked(url: str, *, allow_http: bool = False) -> str:
 
 @asynccontextmanager
 async def client_at(url: str, token: str | None = None) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(proxy=proxy_for(url)) as session:
         yield Client(Transport(session, url), token)
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from sdk.client import Client, Listing
+from sdk.proxies import proxy_for
 from sdk.transport import Transport
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def connect(url: str, token: str | None = None) -> Iterator[BlockingClient]:
     def wait(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    session = wait(_session())
+    session = wait(_session(url))
     try:
         yield BlockingClient(Client(Transport(session, url), token), wait)
     finally:
@@ -74,8 +75,8 @@ def connect(url: str, token: str | None = None) -> Iterator[BlockingClient]:
         loop.close()
 
 
-async def _session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession()
+async def _session(url: str) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(proxy=proxy_for(url))
 
 
 async def _of(answer: Awaitable[T]) -> T:

@@ -4,13 +4,13 @@ import asyncio
 import ssl
 import sys
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from robot_agent import tls
 from robot_agent.exits import AgentExit
+from robot_agent.session import session
 from sdk import errors
 from sdk.contract.server import Alive
 from sdk.transport import Transport
@@ -29,9 +29,8 @@ def ca(tmp_path):
 
 
 async def ask(url, ca_file=None):
-    connector = aiohttp.TCPConnector(ssl=tls.context(ca_file))
-    async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
-        return await Transport(session, url).send("GET", "/api/health/live", Alive)
+    async with session(url, ca_file) as opened:
+        return await Transport(opened, url).send("GET", "/api/health/live", Alive)
 
 
 async def said_by(url, ca_file=None):

@@ -1,0 +1,18 @@
+"""How the agent reaches its server: whom it trusts, and through which proxy."""
+
+from pathlib import Path
+
+import aiohttp
+
+from robot_agent import tls
+from sdk.proxies import proxy_for
+
+
+def session(url: str, ca_file: Path | None) -> aiohttp.ClientSession:
+    """AgentExit if the CA file is none."""
+    return aiohttp.ClientSession(
+        # No limit: a heartbeat must never queue behind downloads and long polls.
+        connector=aiohttp.TCPConnector(limit=0, ssl=tls.context(ca_file)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=proxy_for(url),  # once: aiohttp would look, in a thread, with each request
+    )
