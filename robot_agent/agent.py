@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 
 from robot_agent import endpoint, notify, recovery
+from robot_agent.ahead import Ahead
 from robot_agent.config import MIB, Config
 from robot_agent.data_folder import DataFolder
 from robot_agent.environments.shelf import Shelf
@@ -44,6 +45,7 @@ class Agent:
             unused_days=config.environments_days,
         )
         self._parents = Parents(data.environments)
+        self._ahead = Ahead(data.path / "ahead", data.packages, self._shelf, data.reserve)
         self._machine = Machine(data.path)
         self._lookout = Lookout(config, data, self._machine)
         self._stopping = self._lookout.stopping  # finish the job, take no more
@@ -70,6 +72,7 @@ class Agent:
         return [
             self._stop_when_drained(),
             self._machine.look_for_ever(),
+            self._ahead.prepare_for_ever(),
             notify.keep_telling(self._lookout.is_alive, self._lookout.summary),
         ]
 
@@ -91,7 +94,7 @@ class Agent:
             await link.register(self._stopping)
         except GaveUp:
             return  # it has nothing to finish
-        heart = Heart(link)
+        heart = Heart(link, self._ahead)
         if self._lookout.add(heart):
             notify.tell("READY=1", f"STATUS={self._lookout.summary()}")
         async with asyncio.TaskGroup() as loops:

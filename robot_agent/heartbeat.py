@@ -6,6 +6,7 @@ import random
 import time
 from datetime import UTC, datetime
 
+from robot_agent.ahead import Ahead
 from robot_agent.clock import now
 from robot_agent.link import Link
 from robot_agent.running import RunningJob
@@ -28,13 +29,15 @@ _dice = random.SystemRandom()
 class Heart:
     """Beats for one robot and its job, if it has one; also notices when nobody hears it."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, ahead: Ahead) -> None:
         self.running: RunningJob | None = None
         self.settings = AgentSettings()
         self.jobs_taken = 0
         self.acknowledged_at: datetime | None = None  # the last time that the server heard it
         self.turned_at = now()  # when it last began to beat, heard or not
         self._link = link
+        self._ahead = ahead
+        self._answered_at: datetime | None = None  # by the server's clock
         self._heard_at = now()  # when the last acknowledged beat was sent
         self._failures = 0
 
@@ -80,6 +83,7 @@ class Heart:
             robot_id=self._link.robot_id,
             jobs=[job.beat()] if job else [],
             machine_info=info,
+            changes_since=self._answered_at,
         )
         answer = await self._link.once(lambda client: client.beat(beat))
         self._link.news.note_told(info)
@@ -87,6 +91,8 @@ class Heart:
         self._heard_at = max(self._heard_at, sent_at)
         self.acknowledged_at = datetime.now(UTC)
         self.settings = answer.settings
+        self._answered_at = answer.server_time
+        self._ahead.hear(self._link, answer.prepare)
         for action in answer.jobs:
             # Matched by attempt too: the answer may be about an earlier try of the same job.
             if job is not None and job.is_meant_by(action):

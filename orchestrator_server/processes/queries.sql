@@ -46,3 +46,24 @@ SELECT id FROM jobs WHERE process_id = :id AND status IN ('pending', 'running') 
 
 -- name: delete
 UPDATE processes SET deleted_at = :now, updated_at = :now WHERE id = :id AND deleted_at IS NULL;
+
+-- name: changed
+-- Those that this robot may be given jobs of, the last changed first.
+SELECT p.script_path, k.id, k.name, k.version, k.sha256, k.size_bytes
+FROM processes AS p JOIN packages AS k ON k.id = p.package_id
+JOIN robots AS r ON r.id = :robot_id
+WHERE p.updated_at > :since AND p.is_active AND p.deleted_at IS NULL
+  AND NOT EXISTS (
+      SELECT 1 FROM json_each(p.labels) AS need
+      WHERE need.value NOT IN (SELECT had.value FROM json_each(r.labels) AS had))
+ORDER BY p.updated_at DESC
+LIMIT :limit;
+
+-- name: changed [postgres]
+SELECT p.script_path, k.id, k.name, k.version, k.sha256, k.size_bytes
+FROM processes AS p JOIN packages AS k ON k.id = p.package_id
+JOIN robots AS r ON r.id = :robot_id
+WHERE p.updated_at > :since AND p.is_active AND p.deleted_at IS NULL
+  AND r.labels::jsonb @> p.labels::jsonb
+ORDER BY p.updated_at DESC
+LIMIT :limit;

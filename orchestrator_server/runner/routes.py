@@ -36,6 +36,7 @@ from orchestrator_server.http.routes import (
 )
 from orchestrator_server.jobs import attempts, beats, claiming, outcomes
 from orchestrator_server.jobs.assignments import JobToken
+from orchestrator_server.processes import changes
 from orchestrator_server.robots import service as robots
 from orchestrator_server.runner import reports
 from sdk.contract.runner import (
@@ -57,6 +58,7 @@ from sdk.contract.runner import (
     RunningJob,
     SecretsQuery,
     SecretsRead,
+    ToPrepare,
 )
 from sdk.contract.settings import JobSettings
 from sdk.failpoints import failpoint
@@ -78,9 +80,10 @@ async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -
     """Say "I am here": renews the leases of the jobs named, and answers what to do with each."""
     _must_mean_itself(robot, beat.robot_id)
     settings = request.app[SETTINGS].jobs
-    actions = await request.app[DATABASE].urgent.write(_beat, robot, beat, settings)
+    actions, changed = await request.app[DATABASE].urgent.write(_beat, robot, beat, settings)
     return HeartbeatAnswer(
         jobs=actions,
+        prepare=changed,
         lease_seconds=settings.lease_seconds,
         server_time=request.app[CLOCK](),
         settings=AgentSettings(
@@ -201,9 +204,10 @@ def _tokens(request: web.Request) -> JobToken:
 
 def _beat(
     tx: Transaction, robot: RobotCaller, beat: Heartbeat, settings: JobSettings
-) -> list[JobAction]:
+) -> tuple[list[JobAction], list[ToPrepare]]:
     robots.beat(tx, robot, beat.machine_info)
-    return beats.beat(tx, robot, beat.jobs, settings)
+    actions = beats.beat(tx, robot, beat.jobs, settings)
+    return actions, changes.since(tx, robot, beat.changes_since)
 
 
 def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> None:

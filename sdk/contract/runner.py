@@ -47,6 +47,7 @@ class Heartbeat(Request, frozen=True, kw_only=True):
     robot_id: Id | None = None
     machine_info: dict[str, Any] | None = None
     jobs: Annotated[list[JobBeat], Meta(max_length=100)] | None = None
+    changes_since: datetime | None = None  # the `server_time` of an earlier answer
 
 
 class JobAction(Resource, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,12 +70,28 @@ class AgentSettings(Resource, frozen=True, kw_only=True):
     log_limit_bytes: int = 16 * 1024 * 1024  # more than that of an attempt is not kept
 
 
+class AssignedPackage(Resource, frozen=True, kw_only=True):
+    id: int
+    name: str
+    version: str
+    sha256: str
+    size_bytes: int
+
+
+class ToPrepare(Resource, frozen=True, kw_only=True):
+    """A script that a robot may be given jobs of."""
+
+    package: AssignedPackage
+    script_path: str
+
+
 class HeartbeatAnswer(Resource, frozen=True, kw_only=True):
     status: str = "ok"
     jobs: list[JobAction] = []
     lease_seconds: int
     server_time: datetime
     settings: AgentSettings
+    prepare: list[ToPrepare] = []  # what has changed since then, if that was asked for
 
 
 class NextJob(Request, frozen=True, kw_only=True):
@@ -92,14 +109,6 @@ class AssignedProcess(Resource, frozen=True, kw_only=True):
     version: int
     start: Start = "cold"
     preload: list[str] = []
-
-
-class AssignedPackage(Resource, frozen=True, kw_only=True):
-    id: int
-    name: str
-    version: str
-    sha256: str
-    size_bytes: int
 
 
 class Assignment(Resource, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ class FakeServer:
         self.secrets_read = []  # by any job
         self.artifacts = []  # name and content, as they were brought
         self.tokens, self.actions = set(), {}
+        self.prepare = []  # told with beats
         self.orders, self.told = [], {}  # actions told by the long poll, by job
         self.failures = {}  # what, by path ending, to answer instead, in order
         self.pages = {}  # the same, with web pages
@@ -53,6 +54,13 @@ class FakeServer:
         }  # fmt: skip
         self.waiting.append(job)
         return number
+
+    def change(self, content, script_path="main.py"):
+        """A process was given another package."""
+        job = self.give("", content=content)
+        package = next(j for j in self.waiting if j["id"] == job)["package"]
+        self.waiting.pop()
+        self.prepare.append({"package": package, "script_path": script_path})
 
     async def until(self, condition):
         async with asyncio.timeout(LIMIT_SECONDS), self.changed:
@@ -108,6 +116,7 @@ class FakeServer:
         return web.json_response({
             "jobs": jobs, "lease_seconds": 60, "server_time": "2026-01-01T00:00:00Z",
             "settings": {"heartbeat_seconds": 1, "cancel_grace_seconds": 1},
+            "prepare": self.prepare if body["changes_since"] else [],
         })  # fmt: skip
 
     async def order(self, request):

@@ -177,3 +177,30 @@ async def test_nothing_is_made_of_what_is_being_deleted(admin, server):
         assert (again.status, away.status) in ((201, 409), (404, 204))
     found = await server[DATABASE].read(lambda tx: tx._session.fetch(sql.deleted_in_use, LIMIT))
     assert found == []
+
+
+async def told(robot, since):
+    answer = await robot.post("/api/runner/heartbeat", 200, changes_since=since)
+    return [(one["package"]["name"], one["script_path"]) for one in answer["prepare"]]
+
+
+async def test_robots_hear_which_processes_have_changed(admin, clock):
+    robot = await admin.make_robot(labels=["gpu"])
+    await admin.make_process("old")
+    clock.advance(minutes=1)
+    since = (await robot.post("/api/runner/heartbeat", 200))["server_time"]
+    assert await told(robot, since) == []
+    clock.advance(seconds=1)
+    plain = await admin.make_process("plain")
+    await admin.make_process("fits", labels=["gpu"])
+    await admin.make_process("not-for-it", labels=["gpu", "desktop"])
+    heard = await told(robot, since)
+    assert len(heard) == 2 and {path for _, path in heard} == {"main.py"}
+    clock.advance(minutes=1)
+    later = (await robot.post("/api/runner/heartbeat", 200))["server_time"]
+    assert await told(robot, later) == []
+    await edit(admin, plain, is_active=False)
+    assert await told(robot, later) == []
+    await edit(admin, plain, is_active=True)
+    assert len(await told(robot, later)) == 1
+    assert len(await told(robot, "0001-01-01T00:00:00Z")) == 3  # and no error

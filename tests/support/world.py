@@ -73,9 +73,9 @@ class Api:
     async def make_job(self, process, **wanted):
         return await self.post("/api/jobs", 201, process_id=process["id"], **wanted)
 
-    async def make_robot(self, name="robot"):
+    async def make_robot(self, name="robot", **wanted):
         """The robot's own view of the server."""
-        robot = await self.post("/api/robots", 201, name=name)
+        robot = await self.post("/api/robots", 201, name=name, **wanted)
         return self.as_(**{"X-Robot-Token": robot["api_token"]})
 
 

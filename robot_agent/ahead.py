@@ -1,0 +1,69 @@
+"""Prepares what jobs will need before there is one: the server says which processes have changed.
+
+One after the other, beside the jobs. What cannot be prepared is no trouble: the job that needs it
+tries again, and says why it cannot be.
+"""
+
+import asyncio
+import logging
+import shutil
+from pathlib import Path
+
+from robot_agent import packages
+from robot_agent.environments.shelf import Shelf
+from robot_agent.exits import JobFailed
+from robot_agent.link import Link
+from robot_agent.reserve import Reserve
+from sdk.contract.runner import ToPrepare
+from sdk.running.command import NoScript, script_in
+
+MOST_WAITING = 100  # more than that is prepared when it is needed
+
+log = logging.getLogger(__name__)
+
+
+class Ahead:
+    def __init__(self, folder: Path, archives: Path, shelf: Shelf, reserve: Reserve) -> None:
+        """`folder` is for packages that are unpacked for a moment."""
+        self._folder = folder
+        self._archives = archives
+        self._shelf = shelf
+        self._reserve = reserve
+        self._waiting: asyncio.Queue[tuple[Link, ToPrepare]] = asyncio.Queue(MOST_WAITING)
+        self._known: set[ToPrepare] = set()
+
+    def hear(self, link: Link, wanted: list[ToPrepare]) -> None:
+        for one in wanted:
+            if one not in self._known and not self._waiting.full():
+                self._known.add(one)
+                self._waiting.put_nowait((link, one))
+
+    async def prepare_for_ever(self) -> None:
+        while True:
+            link, wanted = await self._waiting.get()
+            try:
+                if await asyncio.to_thread(self._reserve.trouble) is None:
+                    await self._prepare(link, wanted)
+            except (JobFailed, NoScript, OSError) as error:
+                log.info("%s of %s cannot be prepared ahead: %s",
+                         wanted.script_path, wanted.package.name, error)  # fmt: skip
+
+    async def _prepare(self, link: Link, wanted: ToPrepare) -> None:
+        archive = packages.place_of(self._archives, wanted.package)
+        if not await asyncio.to_thread(packages.is_there, archive, wanted.package):
+            await packages.fetch(archive, wanted.package, link)
+        try:
+            await asyncio.to_thread(self._unpack, archive)
+            script = script_in(self._folder, wanted.script_path)
+            async with self._shelf.lend(wanted.package.sha256, self._folder, script):
+                log.info("%s of %s is prepared.", wanted.script_path, wanted.package.name)
+        finally:
+            await asyncio.to_thread(self._clear)
+
+    def _unpack(self, archive: Path) -> None:
+        self._clear()
+        self._folder.mkdir(mode=0o700)
+        packages.extract(archive, self._folder)
+
+    def _clear(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)  # what is left goes the next time
