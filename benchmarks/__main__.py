@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 import orchestrator_server
-from benchmarks import agent, commands, durability
+from benchmarks import agent, commands, durability, machine
 from orchestrator_server.config import Config
 from orchestrator_server.db import queries
 from orchestrator_server.db.migrate import migrate
@@ -32,6 +32,7 @@ HEADS = {
     "calls": "# Performance",
     "durability": durability.HEAD,
     "jobs": agent.HEAD,
+    "machine": machine.HEAD,
     "commands": commands.HEAD,
 }
 
@@ -60,7 +61,8 @@ def _parts(report):
 def _measured(name, jobs, rounds):
     if name == "calls":
         return _report(asyncio.run(_measure_all(jobs, rounds)), jobs, rounds)
-    part = {"durability": durability, "jobs": agent, "commands": commands}[name]
+    parts = {"durability": durability, "jobs": agent, "machine": machine, "commands": commands}
+    part = parts[name]
     return part.section(asyncio.run(part.measure(rounds)), rounds)
 
 

@@ -17,6 +17,7 @@ HEAD = "## Jobs"
 PARALLEL = 4
 JOBS = 200
 STARTS = 40
+LOOK_SECONDS = 0.2  # seldom, as each look costs the server something
 LIMITS = {"cold": 0.75, "warm": 2.2}
 NO_OP = "pass"
 FIRST_LINE = "import time; open({!r}, 'w').write(str(time.time()))"
@@ -25,7 +26,7 @@ FIRST_LINE = "import time; open({!r}, 'w').write(str(time.time()))"
 async def measure(rounds):
     """Jobs a second of a bare loop and of the agent, and milliseconds to the first line."""
     with tempfile.TemporaryDirectory() as folder:
-        async with _site(Path(folder)) as admin:
+        async with site(Path(folder)) as (admin, _):
             processes = {
                 kind: await admin.make_process(f"no-op-{kind}", archive(main=NO_OP), start=kind)
                 for kind in LIMITS
@@ -41,21 +42,22 @@ async def measure(rounds):
 
 
 @asynccontextmanager
-async def _site(folder):
+async def site(folder, robots=PARALLEL):
+    """A server and an agent with so many robots: an admin's view, and the agent's process."""
     async with a_server(folder / "server") as server, api_at(server.url) as api:
         admin = await api.sign_in()
         machine = await admin.post("/api/machines", 201, name="bench")
         (folder / "machine.key").write_text(machine["machine_key"])
-        robots = await asyncio.create_subprocess_exec(
+        agent = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "robot_agent", "run", "--url", server.url, "--name", "bench",
-            "--machine-key-file", str(folder / "machine.key"), "--robots", str(PARALLEL),
+            "--machine-key-file", str(folder / "machine.key"), "--robots", str(robots),
             "--data", str(folder / "agent"), stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            yield admin
+            yield admin, agent
         finally:
-            robots.terminate()
-            await robots.wait()
+            agent.terminate()
+            await agent.wait()
 
 
 async def _bare(folder):
@@ -78,7 +80,7 @@ async def _jobs_a_second(admin, process, count):
     await _all_robots(admin, "pause")
     jobs = [await admin.make_job(process) for _ in range(count)]
     await _all_robots(admin, "resume")
-    ended = [await _ended(admin, job) for job in jobs]
+    ended = [await ended_job(admin, job, LOOK_SECONDS) for job in reversed(jobs)]
     if wrong := [job for job in ended if job["status"] != "completed"]:
         raise RuntimeError(f"A no-op job should not end so: {wrong[0]}")
     first = min(_time(job["started_at"]) for job in ended)
@@ -106,7 +108,7 @@ async def _first_lines(admin, folder):
         for kind, process in processes.items():
             await asyncio.sleep(0.3)  # the robots wait for work, as they do most of the time
             began = time.time()
-            await _ended(admin, await admin.make_job(process))
+            await ended_job(admin, await admin.make_job(process))
             times[kind].append((float(told.read_text()) - began) * 1000)
     return {kind: values[1:] for kind, values in times.items()}  # the first one builds and warms
 
@@ -116,12 +118,12 @@ async def _all_robots(admin, verb):
         await admin.post(f"/api/robots/{robot['id']}/{verb}", 200)
 
 
-async def _ended(admin, job):
+async def ended_job(admin, job, look_seconds=0.02):
     while True:
         job = await admin.get(f"/api/jobs/{job['id']}")
         if job["finished_at"]:
             return job
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(look_seconds)
 
 
 def _time(text):

@@ -62,7 +62,8 @@ async def outage(site: Site) -> None:
     await asyncio.sleep(OUTAGE_SECONDS)
     requests = len(site.proxy.happened) - before
     site.proxy.faults.clear()
-    must(requests <= OUTAGE_SECONDS + 2, f"It asked {requests} times in {OUTAGE_SECONDS:.0f} s.")
+    most = OUTAGE_SECONDS + 4  # a beat, a piece of log and a question may be under way already
+    must(requests <= most, f"It asked {requests} times in {OUTAGE_SECONDS:.0f} s.")
     expect(await site.ended(job_id), "completed")
 
 

@@ -48,7 +48,7 @@ def _bare(folder: Path) -> None:
 
 
 def _command(needs: Needs, work: Path, python: Path) -> list[str]:
-    into = ["--python", str(python), "--compile-bytecode"]
+    into = ["--python", str(python)]  # what is imported is compiled then, once: less than all
     match needs.kind:
         case Kind.UV_LOCK:
             return ["sync", "--frozen", "--no-dev", "--no-install-project", *into]

@@ -54,7 +54,10 @@ def _wait_by_descriptors() -> bool:
     except (AttributeError, OSError):
         return False
     if sys.version_info < (3, 12):
-        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+        watcher = asyncio.PidfdChildWatcher()
+        with suppress(RuntimeError):  # a loop that comes later takes it by itself
+            watcher.attach_loop(asyncio.get_running_loop())
+        asyncio.set_child_watcher(watcher)
     return True
 
 
