@@ -69,11 +69,13 @@ async def a_robot(machine, admin, tmp_path, **variables):
             await agent.wait()
 
 
-async def a_job(admin, source, value=SECRET, **wanted):
+async def a_job(admin, source, value=SECRET, start="cold", **wanted):
     """Of a function with that body, and a secret `door` that it may read; the machine, too."""
     asset = await admin.post("/api/assets", 201, name="door", type="secret", value=value)
     main = "def main():\n" + "\n".join(f"    {line}" for line in source.splitlines())
-    process = await admin.make_process(content=archive(main=main), script_path="main.py:main")
+    process = await admin.make_process(
+        content=archive(main=main), script_path="main.py:main", start=start
+    )
     machine = await admin.post("/api/machines", 201, name="mill")
     return await admin.make_job(process, **wanted), machine, asset
 
