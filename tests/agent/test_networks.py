@@ -12,6 +12,8 @@ from robot_agent import tls
 from robot_agent.exits import AgentExit
 from robot_agent.session import session
 from sdk import errors
+from sdk.cli.connection import client_at
+from sdk.client.blocking import connect
 from sdk.contract.server import Alive
 from sdk.transport import Transport
 from tests.agent.certificates import PrivateCA
@@ -171,3 +173,18 @@ async def test_the_program_waits_behind_a_page_to_sign_in_on_and_says_so(tmp_pat
                 while b"web page, 'Guest'" not in line:
                     line = await program.stderr.readline()
             await server.until(lambda: server.registered)
+
+
+def lives(url):
+    with connect(url) as client:
+        return client.live()
+
+
+async def test_the_tools_of_a_developer_go_through_it_too(monkeypatch):
+    async with serving() as server, proxying("ada:se-cret") as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "none")
+        async with client_at(server.url) as client:
+            assert await client.live() == Alive()
+        assert await asyncio.to_thread(lives, server.url) == Alive()
+    assert len(proxy.asked) == 2
