@@ -56,8 +56,9 @@ async def conclude(
     )
     try:
         await place.journal.exited(entry, report)
-    except Unwritable as error:  # all the more it should be sent
+    except Unwritable as error:  # all the more it should be sent, and for no job that nobody knows
         log.error("The report of job %d could not be kept: %s", entry.job_id, error)
+        report = msgspec.structs.replace(report, next_job=None)
     failpoint("agent.after_exited")
     # The log first, because the answer to a report may be the next job; but a log that
     # cannot be sent must not hold up a result.

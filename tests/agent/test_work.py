@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from robot_agent import clock
+from robot_agent.journal import Unwritable
 from robot_agent.limits import Limits
 from tests.agent.fake_server import serving
 from tests.agent.running_agent import an_agent, the_program
@@ -121,6 +122,18 @@ async def test_who_is_to_stop_asks_for_no_job_with_its_report(server, tmp_path, 
         await the_report(server)
     assert [report["next_job"] for report in server.reports] == [None]
     assert len(server.waiting) == 1
+
+
+async def test_a_report_that_cannot_be_written_down_is_sent_and_asks_for_no_job(
+    server, tmp_path, monkeypatch
+):
+    async def full(self, entry, report):
+        raise Unwritable("The journal cannot be written: it is full.")
+
+    monkeypatch.setattr("robot_agent.journal.Journal.exited", full)
+    server.give("pass")
+    async with an_agent(server, tmp_path, monkeypatch):
+        assert (await the_report(server))["next_job"] is None
 
 
 async def test_who_has_still_a_log_to_send_asks_for_no_job_with_its_report(
