@@ -13,6 +13,7 @@ from robot_agent.config import MIB, Config
 from robot_agent.data_folder import DataFolder
 from robot_agent.environments.shelf import Shelf
 from robot_agent.heartbeat import Heart
+from robot_agent.journal import Unwritable
 from robot_agent.link import Link
 from robot_agent.machine_info import Machine
 from robot_agent.outage import Outage
@@ -45,7 +46,13 @@ class Agent:
             unused_days=config.environments_days,
         )
         self._parents = Parents(data.environments)
-        self._ahead = Ahead(data.path / "ahead", data.packages, self._shelf, data.reserve)
+        self._ahead = Ahead(
+            data.path / "ahead",
+            data.packages,
+            self._shelf,
+            data.reserve,
+            unused_days=config.environments_days,
+        )
         self._machine = Machine(data.path)
         self._lookout = Lookout(config, data, self._machine)
         self._stopping = self._lookout.stopping  # finish the job, take no more
@@ -86,14 +93,15 @@ class Agent:
             for name in set(unfinished) - set(names):  # robots of ours no more
                 robots.create_task(self._finish(transport, name))
 
-    async def _live(self, transport: Transport, name: str, stopping: asyncio.Event) -> None:
+    async def _live(self, transport: Transport, name: str, stopping: asyncio.Event) -> bool:
+        """Whether it came to work."""
         instance = self._data.journal.instance
         link = Link(transport, name, self._machine_key, instance, self.pulse, self._machine,
                     self._outage)  # fmt: skip
         try:
             await link.register(self._stopping)
         except GaveUp:
-            return  # it has nothing to finish
+            return False  # it has nothing to finish
         heart = Heart(link, self._ahead)
         if self._lookout.add(heart):
             notify.tell("READY=1", f"STATUS={self._lookout.summary()}")
@@ -106,10 +114,15 @@ class Agent:
             fence.cancel()
         link.leave()
         del self._lookout.hearts[name]
+        return True
 
     async def _finish(self, transport: Transport, name: str) -> None:
-        await self._live(transport, name, _is_set())
-        await self._data.journal.forget(name)
+        if not await self._live(transport, name, _is_set()):
+            return
+        try:
+            await self._data.journal.forget(name)
+        except Unwritable as error:
+            log.warning("%s The next start looks after robot %s again.", error, name)
 
     def drain(self) -> None:
         """Finish the jobs, take no more."""

@@ -23,12 +23,16 @@ log = logging.getLogger(__name__)
 
 
 class Ahead:
-    def __init__(self, folder: Path, archives: Path, shelf: Shelf, reserve: Reserve) -> None:
-        """`folder` is for packages that are unpacked for a moment."""
+    def __init__(
+        self, folder: Path, archives: Path, shelf: Shelf, reserve: Reserve, *, unused_days: int = 0
+    ) -> None:
+        """`folder` is for packages that are unpacked for a moment. Archives that are unused for so
+        many days are thrown away; 0: never."""
         self._folder = folder
         self._archives = archives
         self._shelf = shelf
         self._reserve = reserve
+        self._unused_days = unused_days
         self._waiting: asyncio.Queue[tuple[Link, ToPrepare]] = asyncio.Queue(MOST_WAITING)
         self._known: set[ToPrepare] = set()
 
@@ -40,13 +44,18 @@ class Ahead:
 
     async def prepare_for_ever(self) -> None:
         while True:
+            await asyncio.to_thread(packages.throw_away_old, self._archives, self._unused_days)
             link, wanted = await self._waiting.get()
             try:
                 if await asyncio.to_thread(self._reserve.trouble) is None:
                     await self._prepare(link, wanted)
+                    continue
             except (JobFailed, NoScript, OSError) as error:
                 log.info("%s of %s cannot be prepared ahead: %s",
                          wanted.script_path, wanted.package.name, error)  # fmt: skip
+            except Exception:  # whatever a package can do, the next one is prepared
+                log.exception("%s is not prepared ahead.", wanted.package.name)
+            self._known.discard(wanted)  # if it is told again, it is tried again
 
     async def _prepare(self, link: Link, wanted: ToPrepare) -> None:
         archive = packages.place_of(self._archives, wanted.package)

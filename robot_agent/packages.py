@@ -4,6 +4,7 @@ import hashlib
 import logging
 import secrets
 import stat
+import time
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sdk.contract.runner import AssignedPackage
 from sdk.errors import Refused
 
 DOWNLOADS = 3
+DAY_SECONDS = 24 * 3600
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +25,23 @@ def place_of(folder: Path, package: AssignedPackage) -> Path:
 
 
 def is_there(archive: Path, package: AssignedPackage) -> bool:
-    """With the content that the job was made with."""
+    """With the content that the job was made with; if so, it is noted as used."""
     try:
         with archive.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest() == package.sha256
+            is_right = hashlib.file_digest(content, "sha256").hexdigest() == package.sha256
+        archive.touch()
     except FileNotFoundError:
         return False
+    return is_right
+
+
+def throw_away_old(folder: Path, unused_days: int) -> None:
+    """Archives that nobody used for so long; 0: never."""
+    long_ago = time.time() - unused_days * DAY_SECONDS
+    for archive in folder.glob("*.zip") if unused_days else ():
+        if archive.stat().st_mtime < long_ago:
+            log.info("Package %s is thrown away.", archive.stem)
+            archive.unlink(missing_ok=True)
 
 
 async def fetch(archive: Path, package: AssignedPackage, link: Link) -> None:

@@ -80,7 +80,7 @@ class SecretsRead:
             log.warning("Which secrets job %d has read is not told: %s", self._job_id, refusal)
         else:
             self._values.update(read.values)
-            mask = await asyncio.to_thread(Mask, frozenset(self._values))
+            mask = await asyncio.to_thread(_ready, frozenset(self._values))
             self.known = Known(mask, read.count)  # only now: its count goes with its mask
         self._noted_bytes = size
         self._heard_of = 0
@@ -90,6 +90,13 @@ class SecretsRead:
             return self._notes.stat().st_size
         except FileNotFoundError:
             return 0
+
+
+def _ready(values: frozenset[str]) -> Mask:
+    """Made ready here, in a thread: many long values take a second."""
+    mask = Mask(values)
+    mask.message("")
+    return mask
 
 
 def cover(report: JobReport, known: Known) -> JobReport:

@@ -131,11 +131,14 @@ async def test_a_person_can_stop_a_running_job(admin, tmp_path):
     assert ("admin", "job.canceled") in await audit_trail(admin, asked)
 
 
-async def test_the_package_of_a_job_is_only_for_its_robot(admin, tmp_path):
-    process = await admin.make_process("wait", archive(main=WAIT))
-    robot = await admin.make_robot("other")
-    answer = await robot.ask("GET", f"/api/packages/{process['package_id']}/download")
-    assert answer.status == 403
+async def test_a_package_is_only_for_robots_that_may_run_it(admin):
+    fits = await admin.make_process("fits", archive(main=WAIT), labels=["a"])
+    other = await admin.make_process("other", archive(main=WAIT), labels=["a", "b"])
+    unused = await admin.upload("unused")
+    robot = await admin.make_robot(labels=["a"])
+    ids = [fits["package_id"], other["package_id"], unused["id"]]
+    answers = [await robot.ask("GET", f"/api/packages/{number}/download") for number in ids]
+    assert [answer.status for answer in answers] == [200, 403, 403]
 
 
 async def test_a_function_is_called_with_the_parameters_and_its_answer_is_the_result(

@@ -71,3 +71,22 @@ WHERE deleted_at IS NULL AND id > :after_id ORDER BY id LIMIT :limit;
 SELECT p.file_path, p.sha256, p.size_bytes
 FROM jobs AS j JOIN packages AS p ON p.id = j.package_id
 WHERE j.robot_id = :robot_id AND j.status = 'running' AND p.id = :id;
+
+-- name: wanted_by
+-- The file of a package, for a robot that may be given jobs of it.
+SELECT k.file_path, k.sha256, k.size_bytes
+FROM packages AS k JOIN robots AS r ON r.id = :robot_id
+WHERE k.id = :id AND EXISTS (
+    SELECT 1 FROM processes AS p
+    WHERE p.package_id = k.id AND p.is_active AND p.deleted_at IS NULL
+      AND NOT EXISTS (
+          SELECT 1 FROM json_each(p.labels) AS need
+          WHERE need.value NOT IN (SELECT had.value FROM json_each(r.labels) AS had)));
+
+-- name: wanted_by [postgres]
+SELECT k.file_path, k.sha256, k.size_bytes
+FROM packages AS k JOIN robots AS r ON r.id = :robot_id
+WHERE k.id = :id AND EXISTS (
+    SELECT 1 FROM processes AS p
+    WHERE p.package_id = k.id AND p.is_active AND p.deleted_at IS NULL
+      AND r.labels::jsonb @> p.labels::jsonb);

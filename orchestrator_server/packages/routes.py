@@ -102,7 +102,7 @@ async def preflight_package(
 async def download_package(
     request: web.Request, robot: RobotCaller, package_id: int
 ) -> web.StreamResponse:
-    """Fetch the archive of the package whose job this robot is running."""
+    """Fetch the archive of a package whose job this robot is running, or may be given."""
     stored = await request.app[DATABASE].read(service.file_for, robot, package_id)
     path = request.app[PACKAGES].path(stored.file_path)
     headers = {"Content-Type": "application/zip"}

@@ -111,11 +111,14 @@ def list_packages(tx: Transaction, wanted: PackageQuery) -> Page[Package]:
 
 
 def file_for(tx: Transaction, robot: RobotCaller, package_id: int) -> StoredFile:
-    """Only the robot that runs a job of the package may have its file."""
-    found = tx.maybe(sql.running_on, StoredFile, robot_id=robot.id, id=package_id)
-    if found is None:
-        raise Forbidden(f"Robot {robot.name} is not running a job of package {package_id}.")
-    return found
+    """Only a robot that runs a job of the package, or may be given one, may have its file."""
+    for query in (sql.running_on, sql.wanted_by):
+        if found := tx.maybe(query, StoredFile, robot_id=robot.id, id=package_id):
+            return found
+    raise Forbidden(
+        f"Robot {robot.name} is not running a job of package {package_id}, and no process that it "
+        "has the labels for uses it."
+    )
 
 
 def sortable(version: str) -> str:

@@ -4,12 +4,13 @@ import asyncio
 import json
 import shutil
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 
-from robot_agent import clock
+from robot_agent import clock, job_folder
 from robot_agent.journal import Unwritable
 from robot_agent.limits import Limits
 from tests.agent.fake_server import serving
@@ -81,6 +82,27 @@ async def test_the_next_job_comes_with_the_answer_to_a_report(server, tmp_path, 
     asked, granted = ([r[k] for r in server.reports] for k in ("next_job", "claim_key"))
     assert granted[1:] == [question["claim_key"] for question in asked[:2]]
     assert claims == 1 and server.log == b"c\n"  # each log begins at byte 0
+
+
+async def test_beats_name_the_next_job_while_the_last_one_is_cleared_away(
+    server, tmp_path, monkeypatch
+):
+    go_on, clear_away = threading.Event(), job_folder.clear_away
+
+    def slowly(own_jobs, keep=None):
+        if keep is not None and keep.name.startswith("2-"):
+            go_on.wait(10)
+        clear_away(own_jobs, keep)
+
+    monkeypatch.setattr(job_folder, "clear_away", slowly)
+    server.give("pass")
+    server.give("pass")
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: [2] in [[job["id"] for job in b["jobs"]] for b in server.beats])
+        assert len(server.reports) == 1
+        go_on.set()
+        await server.until(lambda: len(server.reports) == 2)
+    assert list((tmp_path / "jobs" / "7").glob("*")) == []
 
 
 async def test_a_lost_answer_to_a_report_takes_no_job_away(server, tmp_path, monkeypatch):

@@ -89,7 +89,10 @@ async def test_packages_that_a_machine_has_never_seen_run_and_run_off_line(admin
             await all_run(processes)
             pinned_again = package(main__py=SCRIPT, requirements__txt=f"{pinned}\n# new lock\n")
             wanted["again"] = b"new\n"
-            await all_run({"again": await admin.make_process("again", content=pinned_again)})
+            again = await admin.make_process("again", content=pinned_again)
+            log = tmp_path / "agent.log"
+            await until(lambda: "main.py of again is prepared." in log.read_text(), 20)
+            await all_run({"again": again})
         assert len(index.asked) == asked > 0
 
 
