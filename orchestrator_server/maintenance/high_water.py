@@ -1,7 +1,8 @@
 """How far the database had come, in a small file beside it: if it went back in time, it shows.
 
-A SQLite database goes back when its -wal is deleted, or an older copy is put in its place. Then
-what was acknowledged since is lost, and what ran may run again; nobody can bring it back, so
+A SQLite database goes back when its -wal is deleted, or an older copy is put in its place; a
+PostgreSQL when a standby takes over that had not received all of it, which begins a new timeline.
+Then what was acknowledged since is lost, and what ran may run again; nobody can bring it back, so
 the server says it, in its log and in the audit trail, and goes on.
 """
 
@@ -15,6 +16,7 @@ from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
 from orchestrator_server.db.transaction import Database, Transaction
+from orchestrator_server.errors import Unavailable
 from sdk.contract.jobs import JobStatus
 
 sql = queries.load(__package__)
@@ -27,6 +29,7 @@ TOLD_JOBS = 1000
 class Mark(msgspec.Struct, frozen=True):
     event_id: int | None  # of the newest audit event
     is_restored: bool = False  # put there by `orchestrator restore`
+    timeline: int = 0  # of PostgreSQL; each standby that takes over begins the next one
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -38,6 +41,10 @@ class _Told(msgspec.Struct, frozen=True):
 
 class _Id(msgspec.Struct, frozen=True):
     id: int
+
+
+class _Timeline(msgspec.Struct, frozen=True):
+    timeline: int
 
 
 def read(folder: Path) -> Mark | None:
@@ -60,32 +67,53 @@ class HighWater:
         self._database = database
         self._folder = folder
         self._mark = read(folder)
-        # PostgreSQL is more than a file beside ours; there only a restore is known of.
-        self._is_kept = database.dialect == "sqlite"
+        # Of SQLite the events are kept; other servers may write into a PostgreSQL, and a number
+        # that is not there may be one that was rolled back.
+        self._is_file = database.dialect == "sqlite"
 
     async def look_back(self) -> None:
         """Say so if the database is not as far as it was."""
         known, newest = self._mark, await self._database.read(newest_event)
-        went_back = self._is_kept and known and newest < (known.event_id or 0)
-        if known and (known.is_restored or went_back):
+        timeline = await self._timeline()
+        if known and (known.is_restored or self._went_back(known, newest, timeline)):
             told = await self._database.write(_tell, known)
             log.warning(
                 "the database went back in time, and what was done since is lost; look at the "
                 "jobs that wait or run, some of which may have been done: see the audit trail",
                 newest_event=newest,
                 known_event=known.event_id,
+                timeline=timeline,
                 waiting=len(told.waiting_jobs),
                 running=len(told.running_jobs),
             )
-            self._write(Mark(newest))
-        await self.note()
+        mark = Mark(newest if self._is_file else None, timeline=timeline)
+        if mark != self._mark:
+            self._write(mark)
 
     async def note(self) -> None:
-        """Write down how far the database has come, if that changed."""
-        if self._is_kept:
-            mark = Mark(await self._database.read(newest_event))
-            if mark != self._mark:
-                self._write(mark)
+        """Write down how far the database has come, if that changed. A PostgreSQL may have gone
+        back meanwhile."""
+        if not self._is_file:
+            if self._mark is None or await self._timeline() != self._mark.timeline:
+                await self.look_back()
+            return
+        mark = Mark(await self._database.read(newest_event))
+        if mark != self._mark:
+            self._write(mark)
+
+    async def _timeline(self) -> int:
+        try:
+            return await self._database.read(_timeline)
+        except Unavailable:
+            raise
+        except Exception as error:  # what is like PostgreSQL need not have these functions
+            log.debug("the timeline of the database is not known", why=str(error))
+            return self._mark.timeline if self._mark else 0
+
+    def _went_back(self, known: Mark, newest: int, timeline: int) -> bool:
+        if self._is_file:
+            return newest < (known.event_id or 0)
+        return 0 < known.timeline != timeline
 
     def _write(self, mark: Mark) -> None:
         with suppress(OSError):  # a full disk is told by others
@@ -96,6 +124,11 @@ class HighWater:
 def newest_event(tx: Transaction) -> int:
     [newest] = tx.all(sql.newest_event, _Id)
     return newest.id
+
+
+def _timeline(tx: Transaction) -> int:
+    [found] = tx.all(sql.timeline, _Timeline)
+    return found.timeline
 
 
 def _tell(tx: Transaction, known: Mark) -> _Told:

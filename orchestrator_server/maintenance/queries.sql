@@ -7,3 +7,11 @@ SELECT coalesce(max(id), 0) AS id FROM audit_events;
 
 -- name: jobs_in
 SELECT id FROM jobs WHERE status = :status ORDER BY id LIMIT :limit;
+
+-- name: timeline
+SELECT 0 AS timeline;
+
+-- name: timeline [postgres]
+-- The first eight digits of a WAL file's name are its timeline.
+SELECT CAST(CAST('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS bit(32)) AS int)
+    AS timeline;

@@ -132,3 +132,46 @@ async def test_a_backup_made_under_load_is_sound_and_goes_on(
     copy = Config(data=tmp_path / "copy", database_url=databases.url_of(name))
     await survives_a_backup_under_load(config, copy, tmp_path / "backup")
     databases.drop(name)
+
+
+@pytest.mark.slow
+async def test_a_standby_that_had_not_received_all_is_told_when_it_takes_over(tmp_path):
+    """C-39: what it lacks is gone, a job that ran waits again, and the server says so by itself."""
+    with (
+        a_postgres.cluster() as primary,
+        a_postgres.cluster(source=primary) as standby,
+    ):
+        config = Config(
+            data=tmp_path / "data", database_url=primary.url, admin_password=ADMIN_PASSWORD
+        )
+        async with a_server(config) as (_, admin):
+            robot = await admin.make_robot()
+            job = await admin.make_job(await admin.make_process())
+            received = "SELECT pg_current_wal_lsn() <= replay_lsn FROM pg_stat_replication"
+            async with asyncio.timeout(20):
+                while not await asyncio.to_thread(a_postgres.asked, primary.url, received):
+                    await asyncio.sleep(0.05)
+            await asyncio.to_thread(standby.stop, "fast")
+            await robot.post("/api/runner/next-job", 200, claim_key="k")  # it never hears of that
+            await asyncio.to_thread(primary.stop, "immediate")
+            await asyncio.to_thread(standby.take_over_from, primary)
+
+            async with asyncio.timeout(30):
+                while not (events := await restored(admin)):
+                    await asyncio.sleep(0.2)
+            lost = await admin.get(f"/api/jobs/{job['id']}")
+            assert (lost["status"], lost["attempt"]) == ("pending", 0)
+            report = f"/api/runner/jobs/{job['id']}/update"
+            late = await robot.post(report, status="completed", attempt=1, claim_key="k")
+            assert (late.status, late.kind) == (409, "not-claimed")
+            [event] = events
+            told = (await admin.get(f"/api/audit/{event['id']}"))["metadata"]
+            assert told["waiting_jobs"] == [job["id"]]
+            await asyncio.sleep(2)
+            assert len(await restored(admin)) == 1  # once
+        assert await broken_promises(config.data, config.database_url) == {}
+
+
+async def restored(admin):
+    answer = await admin.ask("GET", "/api/audit?action=database.restored")
+    return answer.body["items"] if answer.status == 200 else []

@@ -29,10 +29,10 @@ def server():
 
 
 @contextmanager
-def cluster(*settings):
+def cluster(*settings, source=None):
     """A PostgreSQL of one's own, to be stopped and started; durable unless `settings` differ."""
     with tempfile.TemporaryDirectory(prefix="runwright-postgres-") as folder:
-        ours = Cluster(Path(folder), settings)
+        ours = Cluster(Path(folder), settings, source)
         try:
             ours.start()
             yield ours
@@ -41,7 +41,8 @@ def cluster(*settings):
 
 
 class Cluster:
-    def __init__(self, folder, settings):
+    def __init__(self, folder, settings, source=None):
+        """Empty, or a standby of `source`, which follows it asynchronously."""
         self._folder = folder
         self.binaries, user = _binaries()
         self._user = {}
@@ -50,14 +51,25 @@ class Cluster:
             folder.chmod(0o755)
             shutil.chown(folder, user)
         said = " ".join(f"-c {setting}" for setting in settings)
-        self._options = f"-c listen_addresses='' -k {folder} {said}"
+        self._options = f"-c listen_addresses='' {said}"
         self.url = f"postgresql://postgres@/postgres?host={folder}"
         self.socket = folder / ".s.PGSQL.5432"
-        self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+        if source is None:
+            self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+        else:
+            host = str(source.socket.parent)
+            self._run("pg_basebackup", "-h", host, "-U", "postgres", "-R", "-c", "fast")
 
-    def start(self):
+    def start(self, place=None):
+        """`place`: the folder of the socket, if it is not its own."""
         log = str(self._folder / "log")
-        self._run("pg_ctl", "-l", log, "-o", self._options, "-w", "start")
+        options = f"{self._options} -k {place or self._folder}"
+        self._run("pg_ctl", "-l", log, "-o", options, "-w", "start")
+
+    def take_over_from(self, gone):
+        """At its address, with what it has received."""
+        self.start(gone.socket.parent)
+        self._run("pg_ctl", "-w", "promote")
 
     def stop(self, mode):
         """`fast` is what an administrator does, `immediate` like kill -9; nothing if it is down."""
@@ -72,6 +84,13 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             **self._user,
         )
+
+
+def asked(url, question):
+    """The first value of the first row of its answer; None if there is no row."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(question).fetchone()
+        return row and row[0]
 
 
 def _binaries():
