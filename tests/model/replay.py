@@ -35,12 +35,11 @@ class Replay:
         self._states = defaultdict(lambda: [State(-1, NOT_MADE)])
         self._touches: dict[int, list[Event]] = defaultdict(list)
         self._places = {id(event): place for place, event in enumerate(trace)}
-        events = [event for event in trace if not event.is_void]
-        for event in events:
+        for event in trace:  # a unit that was undone held its locks until then, too
             if event.job is not None and event.answer.word != "redelivered":
                 self._touches[event.job].append(event)
                 self._states[event.job]  # so that every claim asks all jobs
-        for event in events:
+        for event in (event for event in trace if not event.is_void):
             self._follow(event)
 
     @property
