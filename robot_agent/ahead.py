@@ -44,9 +44,9 @@ class Ahead:
 
     async def prepare_for_ever(self) -> None:
         while True:
-            await asyncio.to_thread(packages.throw_away_old, self._archives, self._unused_days)
             link, wanted = await self._waiting.get()
             try:
+                await asyncio.to_thread(packages.throw_away_old, self._archives, self._unused_days)
                 if await asyncio.to_thread(self._reserve.trouble) is None:
                     await self._prepare(link, wanted)
                     continue

@@ -58,9 +58,9 @@ async def follow(work: Path, *, ended: asyncio.Event, bring: Bringer) -> None:
     """Return once the script has ended and all it left is brought."""
     brought: dict[Path, _Look] = {}
     seen: dict[Path, _Look] = {}
+    folder = work / FOLDER
     while True:
         is_last = ended.is_set()  # asked first: what was written before that is still seen
-        folder = work / FOLDER
         looks = await asyncio.to_thread(_look, folder) if folder.exists() else {}
         for file, look in looks.items():
             is_settled = is_last or seen.get(file) == look

@@ -3,6 +3,8 @@
 import sys
 import time
 
+DAY_SECONDS = 24 * 3600
+
 if sys.platform == "linux":
 
     def now() -> float:

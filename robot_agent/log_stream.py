@@ -14,13 +14,10 @@ from robot_agent.secrets_read import UNKNOWN_SECRETS, Known, SecretsRead
 from robot_agent.spool import CUT, Spool, cuts
 from sdk.contract.runner import LogAnswer
 from sdk.errors import LogGap, Refused
-from sdk.masking.mask import Mask
 from sdk.robot_client import LOG_CHUNK_BYTES
 
 LOOK_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0  # once its report is in, a log has a minute: let it be tried then
-
-NOTHING_KNOWN = Known(Mask())
 
 Send = Callable[[int, bytes, int], Awaitable[LogAnswer]]
 
@@ -46,9 +43,7 @@ class _Enough(Exception):
     """The server takes no more of this log."""
 
 
-async def follow(
-    spool: Spool, *, ended: asyncio.Event, send: Send, secrets: SecretsRead | None = None
-) -> int:
+async def follow(spool: Spool, *, ended: asyncio.Event, send: Send, secrets: SecretsRead) -> int:
     """Return where the server's log ends, once the process has ended or no more is taken."""
     offset = 0
     with suppress(_Enough):
@@ -58,16 +53,16 @@ async def follow(
             if last_look:
                 break
             await _first_of(ended, LOOK_SECONDS)
-    while secrets is not None and not ended.is_set():  # what else is sent needs to know them
+    while not ended.is_set():  # what else is sent needs to know them
         await secrets.keep_up()
         await _first_of(ended, LOOK_SECONDS)
     return offset
 
 
-async def send_rest(spool: Spool, send: Send, secrets: SecretsRead | None = None) -> int:
+async def send_rest(spool: Spool, send: Send, secrets: SecretsRead) -> int:
     """Send what an earlier life of the agent did not, from where the server's log ends."""
     offset = spool.size()
-    known = await secrets.ask() if secrets is not None else NOTHING_KNOWN
+    known = await secrets.ask()
     with suppress(_Enough):
         try:  # nothing, at the end of ours: where theirs ends comes back
             await send(offset, b"", known.reads)
@@ -81,7 +76,7 @@ async def send_rest(spool: Spool, send: Send, secrets: SecretsRead | None = None
 
 
 async def _send_from(
-    spool: Spool, offset: int, send: Send, secrets: SecretsRead | None, *, is_last: bool
+    spool: Spool, offset: int, send: Send, secrets: SecretsRead, *, is_last: bool
 ) -> int:
     while True:
         known, chunk = await _piece(spool, offset, secrets, is_last)
@@ -91,11 +86,11 @@ async def _send_from(
 
 
 async def _piece(
-    spool: Spool, offset: int, secrets: SecretsRead | None, is_last: bool
+    spool: Spool, offset: int, secrets: SecretsRead, is_last: bool
 ) -> tuple[Known, bytes]:
     """What can be sent from there on, without secrets; the beginning of one waits for its end."""
     while True:
-        known = secrets.known if secrets is not None else NOTHING_KNOWN
+        known = secrets.known
         begin, window = offset, b""
         if spool.size() > offset:  # else what is before it is not read again and again
             around = known.mask.longest_bytes + len(CUT)
@@ -103,7 +98,7 @@ async def _piece(
             wanted = offset - begin + LOG_CHUNK_BYTES + around
             window = await asyncio.to_thread(spool.read, begin, wanted)
         # After the reading: what is in it was learned before.
-        if secrets is None or await secrets.keep_up() is known:
+        if await secrets.keep_up() is known:
             break
     if not window:
         return known, b""
@@ -114,9 +109,7 @@ async def _piece(
     return known, await asyncio.to_thread(cover, window, offset - begin, LOG_CHUNK_BYTES, ends)
 
 
-async def _send(
-    offset: int, chunk: bytes, known: Known, send: Send, secrets: SecretsRead | None
-) -> int:
+async def _send(offset: int, chunk: bytes, known: Known, send: Send, secrets: SecretsRead) -> int:
     try:
         answer = await send(offset, chunk, known.reads)
     except LogGap as gap:
@@ -126,8 +119,7 @@ async def _send(
         log.warning("The server's log does not fit ours; the rest of the log is not sent.")
         raise _Enough from gap
     except Refused as refusal:
-        is_uncovered = secrets is not None and refusal.is_about(UNKNOWN_SECRETS)
-        if is_uncovered and secrets is not None and await secrets.is_more_than(known):
+        if refusal.is_about(UNKNOWN_SECRETS) and await secrets.is_more_than(known):
             return offset
         # A log never decides about a result: give up the one, go on with the other.
         log.warning("The server refused output, so the rest is not sent: %s", refusal)

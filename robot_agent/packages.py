@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+import os
 import secrets
 import stat
 import time
 import zipfile
 from pathlib import Path
 
+from robot_agent.clock import DAY_SECONDS
 from robot_agent.exits import JobFailed
 from robot_agent.link import Link
 from sdk.contract.jobs import Reason
@@ -15,7 +17,6 @@ from sdk.contract.runner import AssignedPackage
 from sdk.errors import Refused
 
 DOWNLOADS = 3
-DAY_SECONDS = 24 * 3600
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ def is_there(archive: Path, package: AssignedPackage) -> bool:
     try:
         with archive.open("rb") as content:
             is_right = hashlib.file_digest(content, "sha256").hexdigest() == package.sha256
-        archive.touch()
+        if is_right:
+            os.utime(archive)
     except FileNotFoundError:
         return False
     return is_right

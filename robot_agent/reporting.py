@@ -6,9 +6,9 @@ report, so a crash at any moment finds either of them again.
 
 import asyncio
 import logging
-import secrets as random
 from collections.abc import Sequence
 from functools import partial
+from secrets import token_urlsafe
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,7 +50,7 @@ async def conclude(
 
     `GaveUp` when told to hurry before it is answered; the next start of the agent goes on.
     """
-    question = report.next_job or place.link.question(random.token_urlsafe(16))
+    question = report.next_job or place.link.question(token_urlsafe(16))
     report = msgspec.structs.replace(
         report, attempt=entry.attempt, claim_key=entry.claim_key or None, next_job=question
     )

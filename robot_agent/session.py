@@ -15,4 +15,17 @@ def session(url: str, ca_file: Path | None) -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0, ssl=tls.context(ca_file)),
         cookie_jar=aiohttp.DummyCookieJar(),
         proxy=proxy_for(url),  # once: aiohttp would look, in a thread, with each request
+        middlewares=(_once,),
     )
+
+
+async def _once(
+    request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """aiohttp asks GET and PUT again by itself when a connection breaks. When to ask again is ours,
+    or an outage would hear more than it may (`outage.py`); it lets go of an error it does not know.
+    """
+    try:
+        return await ask(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error

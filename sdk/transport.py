@@ -116,6 +116,8 @@ class Transport:
 def _why(error: aiohttp.ClientError) -> str:
     """What the system said, where it was the system; its own words are the shortest."""
     cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientError):  # it was only handed on
+        return _why(cause)
     if isinstance(cause, ssl.SSLError):
         return certificates.why(cause)
     if isinstance(error, aiohttp.ClientProxyConnectionError):

@@ -10,6 +10,7 @@ from orchestrator_server.assets.service import place, sql
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict
 from orchestrator_server.jobs import attempts
+from orchestrator_server.jobs.lifecycle import LOG_STAYS_OPEN
 from orchestrator_server.sealing import Sealer, key_id_of
 from sdk.contract.runner import SecretsRead
 
@@ -57,7 +58,7 @@ def count(tx: Transaction, job_id: int, attempt: int) -> int:
 
 def forget_replaced(tx: Transaction) -> None:
     """Of attempts whose logs are closed."""
-    tx.run(sql.forget_replaced, before=tx.now - attempts.LOG_STAYS_OPEN)
+    tx.run(sql.forget_replaced, before=tx.now - LOG_STAYS_OPEN)
 
 
 def replaced_keys(tx: Transaction) -> set[str]:

@@ -1,6 +1,6 @@
 """The verbs of an asset. What is secret is sealed, and shown to running jobs alone."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict, Forbidden, Invalid, Unauthenticated
 from orchestrator_server.etags import Expected
+from orchestrator_server.jobs.lifecycle import LOG_STAYS_OPEN
 from orchestrator_server.sealing import Place, Sealer
 from sdk.contract.assets import (
     Asset,
@@ -27,8 +28,6 @@ from sdk.contract.assets import (
 from sdk.contract.base import MASK, Page
 
 sql = queries.load(__package__)
-
-READERS_SPEAK = timedelta(hours=24)  # after their end, as long as their logs are open
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +216,7 @@ def _value(
 
 def _keep_for_readers(tx: Transaction, asset_id: int) -> None:
     """What the robots of those who have read it cover, until their logs are closed."""
-    tx.run(sql.keep_replaced, id=asset_id, since=tx.now - READERS_SPEAK)
+    tx.run(sql.keep_replaced, id=asset_id, since=tx.now - LOG_STAYS_OPEN)
 
 
 def _stored(tx: Transaction, asset_id: int) -> Stored:

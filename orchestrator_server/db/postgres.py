@@ -164,7 +164,8 @@ async def _open_pool(url: str, connections: int) -> Pool:
         reconnect_timeout=RECONNECT_SECONDS,
         check=Pool.check_connection,
         configure=_configure,
-        kwargs={"row_factory": dict_row},
+        # A standby takes no changes until it has taken over; until then nobody is there.
+        kwargs={"row_factory": dict_row, "target_session_attrs": "read-write"},
         open=False,
     )
     try:

@@ -3,7 +3,6 @@
 `(job, attempt)` is the fencing token: whatever an older attempt says never changes the job.
 """
 
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -31,8 +30,6 @@ from sdk.contract.runner import (
 )
 from sdk.contract.settings import JobSettings
 from sdk.failpoints import failpoint
-
-LOG_STAYS_OPEN = timedelta(hours=24)
 
 
 class _Count(msgspec.Struct, frozen=True):
@@ -128,7 +125,7 @@ def late_writer_of(tx: Transaction, robot: RobotCaller, job_id: int, attempt: in
     """The same, and Conflict once an attempt ended so long ago that its log is closed."""
     writer_of(tx, robot, job_id, attempt)
     recorded = tx.one(sql.recorded, lifecycle.Recorded, missing="", job_id=job_id, attempt=attempt)
-    if recorded.finished_at and tx.now - recorded.finished_at > LOG_STAYS_OPEN:
+    if recorded.finished_at and tx.now - recorded.finished_at > lifecycle.LOG_STAYS_OPEN:
         raise Conflict(
             f"Attempt {attempt} of job {job_id} ended more than 24 hours ago; its log is closed.",
             kind="log-closed",

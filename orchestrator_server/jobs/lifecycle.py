@@ -25,6 +25,7 @@ TRIED_AGAIN = frozenset(
     }
 )
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 600
+LOG_STAYS_OPEN = timedelta(hours=24)  # after the end of an attempt: what is late is still taken
 
 FINAL = frozenset({S.COMPLETED, S.FAILED, S.CANCELED})
 

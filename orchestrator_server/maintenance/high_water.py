@@ -67,53 +67,57 @@ class HighWater:
         self._database = database
         self._folder = folder
         self._mark = read(folder)
-        # Of SQLite the events are kept; other servers may write into a PostgreSQL, and a number
-        # that is not there may be one that was rolled back.
         self._is_file = database.dialect == "sqlite"
+        self._tells_timeline = True
 
     async def look_back(self) -> None:
         """Say so if the database is not as far as it was."""
-        known, newest = self._mark, await self._database.read(newest_event)
-        timeline = await self._timeline()
-        if known and (known.is_restored or self._went_back(known, newest, timeline)):
+        known, mark = self._mark, await self._look()
+        if known and (known.is_restored or self._is_behind(mark, known)):
             told = await self._database.write(_tell, known)
             log.warning(
                 "the database went back in time, and what was done since is lost; look at the "
                 "jobs that wait or run, some of which may have been done: see the audit trail",
-                newest_event=newest,
+                newest_event=told.newest_event,
                 known_event=known.event_id,
-                timeline=timeline,
                 waiting=len(told.waiting_jobs),
                 running=len(told.running_jobs),
             )
-        mark = Mark(newest if self._is_file else None, timeline=timeline)
-        if mark != self._mark:
+            mark = await self._look()
+        if mark != known:
             self._write(mark)
 
     async def note(self) -> None:
         """Write down how far the database has come, if that changed. A PostgreSQL may have gone
-        back meanwhile."""
-        if not self._is_file:
-            if self._mark is None or await self._timeline() != self._mark.timeline:
-                await self.look_back()
-            return
-        mark = Mark(await self._database.read(newest_event))
-        if mark != self._mark:
+        back meanwhile; of a file that is noticed at the start."""
+        mark = await self._look()
+        if not self._is_file and self._mark and self._is_behind(mark, self._mark):
+            await self.look_back()
+        elif mark != self._mark:
             self._write(mark)
+
+    async def _look(self) -> Mark:
+        """Other servers may write into a PostgreSQL, and a number of an event that is not there
+        may be one that was rolled back: of it the timeline is known."""
+        if self._is_file:
+            return Mark(await self._database.read(newest_event))
+        timeline = await self._timeline() if self._tells_timeline else 0
+        return Mark(None, timeline=timeline or (self._mark.timeline if self._mark else 0))
 
     async def _timeline(self) -> int:
         try:
             return await self._database.read(_timeline)
         except Unavailable:
             raise
-        except Exception as error:  # what is like PostgreSQL need not have these functions
-            log.debug("the timeline of the database is not known", why=str(error))
-            return self._mark.timeline if self._mark else 0
+        except Exception as error:  # what speaks like PostgreSQL need not have these functions
+            self._tells_timeline = False
+            log.warning("this database does not tell when a standby takes over", why=str(error))
+            return 0
 
-    def _went_back(self, known: Mark, newest: int, timeline: int) -> bool:
+    def _is_behind(self, mark: Mark, known: Mark) -> bool:
         if self._is_file:
-            return newest < (known.event_id or 0)
-        return 0 < known.timeline != timeline
+            return (mark.event_id or 0) < (known.event_id or 0)
+        return 0 < known.timeline != mark.timeline
 
     def _write(self, mark: Mark) -> None:
         with suppress(OSError):  # a full disk is told by others

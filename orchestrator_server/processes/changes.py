@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from orchestrator_server.access.callers import RobotCaller
+from orchestrator_server.db.rows import utc
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.processes.service import sql
 from sdk.contract.runner import AssignedPackage, ToPrepare
 
 MOST = 20
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # before it a calendar may end
 OVERLAP = timedelta(seconds=10)  # a change may be committed after a beat that is later than it
 
 
@@ -20,17 +23,12 @@ def since(tx: Transaction, robot: RobotCaller, moment: datetime | None) -> list[
     """Of the processes that this robot may be given jobs of; some of them a second time."""
     if moment is None:
         return []
-    known = max(moment if moment.tzinfo else moment.replace(tzinfo=UTC), LONG_AGO)
+    known = max(utc(moment), LONG_AGO)
     found = tx.all(sql.changed, _Changed, robot_id=robot.id, since=known - OVERLAP, limit=MOST)
-    return [_to_prepare(changed) for changed in found]
-
-
-def _to_prepare(changed: _Changed) -> ToPrepare:
-    package = AssignedPackage(
-        id=changed.id,
-        name=changed.name,
-        version=changed.version,
-        sha256=changed.sha256,
-        size_bytes=changed.size_bytes,
-    )
-    return ToPrepare(package=package, script_path=changed.script_path)
+    return [
+        ToPrepare(
+            package=msgspec.convert(changed, AssignedPackage, from_attributes=True),
+            script_path=changed.script_path,
+        )
+        for changed in found
+    ]

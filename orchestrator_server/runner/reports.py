@@ -24,7 +24,7 @@ def take(
     if report.next_job is not None:
         robots.hold(tx, robot.id)  # before the job, as beats and claims do
     answer = attempts.report(tx, robot, job_id, report, settings)
-    _must_show_nothing(tx, job_id, report)  # if it is refused, the unit is undone
+    _must_show_nothing(tx, job_id, report)  # after what else may be wrong: it undoes the unit
     if report.next_job is None:
         return answer
     try:
@@ -40,5 +40,5 @@ def keep_late(tx: Transaction, robot: RobotCaller, job_id: int, report: JobRepor
 
 
 def _must_show_nothing(tx: Transaction, job_id: int, report: JobReport) -> None:
-    if report.attempt is not None:
-        reads.must_be_known(tx, job_id, report.attempt, report.secrets_known)
+    attempt = report.attempt or 1  # a report without a number is accepted of the only one
+    reads.must_be_known(tx, job_id, attempt, report.secrets_known)

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from robot_agent.clock import DAY_SECONDS
 from robot_agent.environments import build, needs, pythons
 from robot_agent.environments.uv import UvFailed
 from robot_agent.exits import JobFailed
@@ -21,7 +22,6 @@ from sdk.contract.jobs import Reason
 
 READY = "runwright-ready"  # in a folder that is complete: its size, and when it was last used
 PART = ".part"  # the end of the name of one that is being built, or thrown away
-DAY_SECONDS = 24 * 3600
 # What decides where packages come from.
 INDEXES = (
     *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),

@@ -7,7 +7,7 @@ nobody counts as adopted while one is being born.
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from sdk.running import proc
 
@@ -15,20 +15,20 @@ scripts: set[int] = set()
 _spared: set[int] = set()  # its other children
 _births = 0  # how many children it has begun to start
 _unborn = 0  # how many of them it does not know by number yet
-_counting = threading.Lock()
+counting = threading.Lock()  # held by who waits for an orphan, too
 
 
 @contextmanager
 def birth() -> Iterator[None]:
     """To start a child, and to say whose it is: `scripts`, or `spare`."""
     global _births, _unborn
-    with _counting:
+    with counting:
         _births += 1
         _unborn += 1
     try:
         yield
     finally:
-        with _counting:
+        with counting:
             _unborn -= 1
 
 
@@ -42,16 +42,10 @@ def forget(pid: int) -> None:
     _spared.discard(pid)
 
 
-def bury(pid: int) -> None:
-    """Of one that was adopted, and has ended."""
-    with _counting, suppress(ChildProcessError):
-        os.waitpid(pid, 1)  # WNOHANG, which Windows has no name for
-
-
 def is_nobody_adopted() -> bool:
     """False too if it cannot be told at this moment. Cheap; for the thread that waits for all
     other children."""
-    with _counting:
+    with counting:
         children = None if _unborn else proc.own_children()
     return children is not None and children <= scripts | _spared
 

@@ -191,7 +191,8 @@ def _bury() -> None:
         return
     dead = {pid for pid, state in (orphans.adopted() or {}).items() if state == "Z"}
     for pid in dead & _zombies:
-        orphans.bury(pid)
+        with orphans.counting, suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
     _zombies = dead
 
 

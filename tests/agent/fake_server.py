@@ -34,7 +34,6 @@ class FakeServer:
         self.pages = {}  # the same, with web pages
         self.after_claim = []  # "lose" drops the answer after the job is granted
         self.after_report = []  # the same, after the report is taken
-        self.gives_with_reports = True
         self.changed = asyncio.Condition()
         self.start = "cold"  # how scripts are to be started
         self.url = ""
@@ -155,7 +154,7 @@ class FakeServer:
             self.owned = None
         await self.note(self.reports, report)
         question = report.get("next_job")
-        if question and not self.owned and self.waiting and self.gives_with_reports:
+        if question and not self.owned and self.waiting:
             self.owned = {**self.waiting.pop(0), "claim_key": question["claim_key"]}
         if self.after_report:
             self.after_report.pop(0)

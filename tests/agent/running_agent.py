@@ -11,9 +11,9 @@ from robot_agent.config import Config
 
 
 @asynccontextmanager
-async def an_agent(server, folder, monkeypatch, min_free_bytes=0):
+async def an_agent(server, folder, monkeypatch, min_free_bytes=0, name="bert"):
     monkeypatch.setattr("sdk.retry.until_answered.__kwdefaults__", FAST)
-    config = Config(url=server.url, name="bert", data=folder)
+    config = Config(url=server.url, name=name, data=folder)
     with data_folder.opened(folder, min_free_bytes) as data:
         agent = Agent(config, "good-key", data)
         life = asyncio.create_task(agent.run())

@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import sys
+from contextlib import closing
 
 import pytest
 
+from robot_agent.journal import Journal, Unwritable, open_file, read_entries
 from tests.agent.fake_server import serving
 from tests.agent.running_agent import an_agent, the_program
 from tests.agent.waiting import is_alive, until
@@ -123,6 +125,34 @@ async def test_a_report_that_was_not_delivered_is_sent_at_the_next_start(
         await server.until(lambda: server.reports)
     assert (len(server.reports), server.reports[0]["status"]) == (1, "completed")
     assert list((tmp_path / "jobs" / "7").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+async def test_what_a_robot_of_another_name_left_is_reported_and_forgotten(
+    server, tmp_path, monkeypatch, is_writable
+):
+    server.failures["/update"] = [503] * 1000
+    server.give("print('done')")
+    async with an_agent(server, tmp_path, monkeypatch) as agent:
+        await server.until(lambda: len(server.failures["/update"]) < 1000)
+        agent.stop()
+        agent.stop()
+    server.failures.clear()
+
+    async def full(self, robot):
+        raise Unwritable("The journal cannot be written: it is full.")
+
+    if not is_writable:
+        monkeypatch.setattr(Journal, "forget", full)
+    async with an_agent(server, tmp_path, monkeypatch, name="carl") as agent:
+        await server.until(lambda: server.reports)
+        await until(lambda: set(agent._lookout.hearts) == {"carl"})
+        server.give("print('again')")  # the others go on
+        await server.note()
+        await server.until(lambda: len(server.reports) == 2)
+    with closing(open_file(tmp_path / "journal.db")) as db:
+        left = {entry.robot for entry in read_entries(db)}
+    assert left == ({"carl"} if is_writable else {"bert", "carl"})
 
 
 async def test_a_killed_agent_leaves_no_process_once_it_is_back(server, tmp_path):

@@ -1,10 +1,15 @@
 """What has changed is prepared before there is a job."""
 
 import asyncio
+import hashlib
+import os
 import sys
+import time
 
 import pytest
 
+from robot_agent import packages
+from sdk.contract.runner import AssignedPackage
 from tests.agent.fake_server import a_package, serving
 from tests.agent.running_agent import an_agent
 from tests.agent.waiting import until
@@ -61,3 +66,28 @@ async def test_jobs_do_not_wait_for_it(server, tmp_path, monkeypatch):
         await server.note()
         await server.until(lambda: server.reports)
     assert server.reports[0]["status"] == "completed"
+
+
+async def test_archives_that_nobody_has_used_for_long_are_thrown_away(tmp_path):
+    young, old = tmp_path / "young.zip", tmp_path / "old.zip"
+    for archive, days in ((young, 29), (old, 31)):
+        archive.write_bytes(b"")
+        used_at = time.time() - days * 24 * 3600
+        os.utime(archive, (used_at, used_at))
+    packages.throw_away_old(tmp_path, 0)
+    assert young.exists() and old.exists()
+    packages.throw_away_old(tmp_path, 30)
+    assert young.exists() and not old.exists()
+
+
+async def test_what_is_used_is_noted_as_used_and_only_that(tmp_path):
+    content = a_package("pass")
+    sha256 = hashlib.sha256(content).hexdigest()
+    package = AssignedPackage(id=1, name="p", version="1.0.0", sha256=sha256, size_bytes=1)
+    archive = packages.place_of(tmp_path, package)
+    assert not packages.is_there(archive, package) and not archive.exists()
+    for there, is_right in ((b"damaged", False), (content, True)):
+        archive.write_bytes(there)
+        os.utime(archive, (1, 1))
+        assert packages.is_there(archive, package) is is_right
+        assert (archive.stat().st_mtime > 1) is is_right

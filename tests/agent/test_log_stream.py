@@ -1,14 +1,17 @@
 """Each byte of output reaches the server once, in order."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from robot_agent.log_stream import LONGEST_PAUSE_SECONDS, follow, send_rest, sender
 from robot_agent.reporting import LATE_LOG_SECONDS
+from robot_agent.secrets_read import SecretsRead
 from robot_agent.spool import Spool
 from sdk.contract.problem import Problem
 from sdk.contract.runner import LogAnswer
+from sdk.contract.runner import SecretsRead as SecretsTold
 from sdk.errors import Forbidden, LogGap
 from sdk.robot_client import LOG_CHUNK_BYTES
 
@@ -42,11 +45,21 @@ def output(tmp_path):
     return tmp_path / "output.log"
 
 
+class NoSecrets:
+    async def answered(self, call, stop=None):
+        return SecretsTold(count=0, values=[])
+
+
+def none_read():
+    """Of a script that reads no secrets."""
+    return SecretsRead(NoSecrets(), 1, 1, Path("nowhere"))
+
+
 async def the_whole(output, receiver):
     ended = asyncio.Event()
     ended.set()
     async with asyncio.timeout(5):
-        return await follow(Spool(output), ended=ended, send=receiver.send)
+        return await follow(Spool(output), ended=ended, send=receiver.send, secrets=none_read())
 
 
 async def test_a_large_log_goes_in_pieces(output):
@@ -58,7 +71,9 @@ async def test_a_large_log_goes_in_pieces(output):
 
 async def test_output_is_sent_while_it_grows_and_the_last_byte_is_not_missed(output):
     receiver, ended = Receiver(), asyncio.Event()
-    following = asyncio.create_task(follow(Spool(output), ended=ended, send=receiver.send))
+    following = asyncio.create_task(
+        follow(Spool(output), ended=ended, send=receiver.send, secrets=none_read())
+    )
     output.write_bytes(b"first ")
     async with asyncio.timeout(5):
         await receiver.came.wait()
@@ -109,7 +124,7 @@ async def test_what_an_earlier_life_did_not_send_is_sent_from_where_the_servers_
     output.write_bytes(b"0123456789")
     receiver = Receiver()
     receiver.content = b"0123"
-    assert await send_rest(Spool(output), receiver.send) == 10
+    assert await send_rest(Spool(output), receiver.send, none_read()) == 10
     assert (receiver.content, receiver.calls) == (b"0123456789", 2)
 
 
@@ -117,14 +132,14 @@ async def test_a_log_that_is_there_is_not_sent_again(output):
     output.write_bytes(b"0123456789")
     receiver = Receiver()
     receiver.content = b"0123456789"
-    assert await send_rest(Spool(output), receiver.send) == 10
+    assert await send_rest(Spool(output), receiver.send, none_read()) == 10
     assert receiver.calls == 1
 
 
 async def test_a_log_the_server_has_closed_is_left(output):
     output.write_bytes(b"0123456789")
     receiver = Receiver(Forbidden(Problem(title="No", status=403)))
-    await send_rest(Spool(output), receiver.send)
+    await send_rest(Spool(output), receiver.send, none_read())
     assert receiver.calls == 1
 
 

@@ -15,6 +15,7 @@ from sdk import errors
 from sdk.cli.connection import client_at
 from sdk.client.blocking import connect
 from sdk.contract.server import Alive
+from sdk.proxies import proxy_for
 from sdk.transport import Transport
 from tests.agent.certificates import PrivateCA
 from tests.agent.fake_server import serving
@@ -188,3 +189,38 @@ async def test_the_tools_of_a_developer_go_through_it_too(monkeypatch):
             assert await client.live() == Alive()
         assert await asyncio.to_thread(lives, server.url) == Alive()
     assert len(proxy.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "through"),
+    [
+        ("http://robots.example:8000", "http://proxy:3128"),
+        ("http://ada@here.example:8000", None),
+        ("http://[::1]:8000", None),
+        ("https://robots.example", None),  # there is none for it
+    ],
+)
+def test_addresses_that_need_no_proxy_are_asked_directly(monkeypatch, url, through):
+    for name in ("https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "here.example,::1")
+    assert proxy_for(url) == through
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_what_is_broken_off_is_asked_once(method):
+    """Whether and when to ask again is decided where outages are known of."""
+    asked = []
+
+    async def break_off(request):
+        asked.append(request.path)
+        request.transport.abort()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", break_off)
+    async with TestServer(app) as server, session(str(server.make_url("")), None) as opened:
+        transport = Transport(opened, str(server.make_url("")))
+        with pytest.raises(errors.Unreachable, match="Server disconnected"):
+            await transport.send(method, "/api/x", Alive)
+    assert asked == ["/api/x"]

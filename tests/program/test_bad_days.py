@@ -3,7 +3,6 @@ friend, with an agent that is started again whenever it ends, as a service is.""
 
 import asyncio
 import io
-import os
 import sys
 import zipfile
 from contextlib import asynccontextmanager
@@ -12,7 +11,13 @@ import pytest
 
 from tests.agent.package_index import an_index
 from tests.agent.waiting import is_alive, until
-from tests.program.test_secrets import SECRET, a_job, all_that_is_said, shows_something
+from tests.program.test_secrets import (
+    SECRET,
+    a_job,
+    all_that_is_said,
+    shows_something,
+    started,
+)
 from tests.support.world import archive
 from tests.test_journey import job_when
 
@@ -29,17 +34,7 @@ async def a_service(machine, admin, tmp_path, **variables):
 
     async def keep_up():
         while True:
-            with (tmp_path / "agent.log").open("ab") as log:
-                agent = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "robot_agent", "run"),
-                    *("--url", admin.url, "--name", "robot", "--data", str(tmp_path / "agent")),
-                    env={
-                        **os.environ,
-                        "RUNWRIGHT_MACHINE_KEY": machine["machine_key"],
-                        **variables,
-                    },
-                    stderr=log,
-                )
+            agent = await started(machine, admin, tmp_path, **variables)
             starts.append(agent)
             await agent.wait()
 

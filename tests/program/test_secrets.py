@@ -47,16 +47,20 @@ value = json.load(urllib.request.urlopen(asked))["value"]
 """
 
 
-@asynccontextmanager
-async def a_robot(machine, admin, tmp_path, **variables):
-    """Gives its process; what it logs is in `agent.log`."""
+async def started(machine, admin, tmp_path, **variables):
+    """The process of an agent; what it logs is in `agent.log`."""
     with (tmp_path / "agent.log").open("ab") as log:
-        agent = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "robot_agent", "run"),
             *("--url", admin.url, "--name", "robot", "--data", str(tmp_path / "agent")),
             env={**os.environ, "RUNWRIGHT_MACHINE_KEY": machine["machine_key"], **variables},
             stderr=log,
         )
+
+
+@asynccontextmanager
+async def a_robot(machine, admin, tmp_path, **variables):
+    agent = await started(machine, admin, tmp_path, **variables)
     try:
         yield agent
         if agent.returncode is None:

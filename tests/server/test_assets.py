@@ -295,6 +295,8 @@ async def test_what_may_show_a_secret_is_refused_and_nothing_of_it_is_kept(admin
     said = {"status": "completed", "attempt": 1, "result": CANARY, "secrets_known": 0}
     answer = await robot.post(path, 409, **said)
     assert answer["type"] == "/problems/secrets-read" and CANARY not in str(answer)
+    unnumbered = {**said, "attempt": None}  # of the only attempt
+    assert (await robot.post(path, 409, **unnumbered))["type"] == "/problems/secrets-read"
     assert (await admin.get(f"/api/jobs/{about['id']}"))["status"] == "running"
     logs = f"/api/runner/jobs/{about['id']}/logs?attempt=1&offset=0&secrets_known=0"
     binary = {"Content-Type": "application/octet-stream"}

@@ -66,9 +66,8 @@ class Cluster:
         options = f"{self._options} -k {place or self._folder}"
         self._run("pg_ctl", "-l", log, "-o", options, "-w", "start")
 
-    def take_over_from(self, gone):
-        """At its address, with what it has received."""
-        self.start(gone.socket.parent)
+    def promote(self):
+        """From a standby to a primary."""
         self._run("pg_ctl", "-w", "promote")
 
     def stop(self, mode):
