@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 from psycopg.errors import FeatureNotSupported
 
 from orchestrator_server.app import create_app
@@ -178,18 +179,20 @@ async def test_a_standby_that_had_not_received_all_is_told_when_it_takes_over(tm
 
 
 async def test_a_database_that_tells_no_timeline_is_served_and_that_is_said_once(
-    config, monkeypatch, capfd
+    config, monkeypatch
 ):
     def not_supported(tx):
         raise FeatureNotSupported("pg_current_wal_lsn() is not supported here")
 
     monkeypatch.setattr(high_water, "_timeline", not_supported)
-    async with a_server(config) as (_, admin):
-        async with asyncio.timeout(10):
-            while high_water.read(config.data) is None:
-                await asyncio.sleep(0.05)
-        assert await restored(admin) == []
-    assert capfd.readouterr().out.count("does not tell when a standby takes over") == 1
+    with structlog.testing.capture_logs() as logged:
+        async with a_server(config) as (_, admin):
+            async with asyncio.timeout(10):
+                while high_water.read(config.data) is None:
+                    await asyncio.sleep(0.05)
+            assert await restored(admin) == []
+    said = [entry["event"] for entry in logged if entry["log_level"] == "warning"]
+    assert said.count("this database does not tell when a standby takes over") == 1
 
 
 async def restored(admin):

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,22 +100,43 @@ async def test_no_connection_maps_the_database_into_memory(sqlite):
     assert await sqlite.write(size) == await sqlite.read(size) == [{"mmap_size": 0}]
 
 
-async def test_two_that_write_and_a_third_that_checkpoints_do_no_harm(sqlite, clock, tmp_path):
-    """C-30: the server, a command beside it, and somebody's own program."""
+async def test_a_server_and_a_command_beside_it_lose_nothing(sqlite, clock, tmp_path):
+    """C-30: both write, and both checkpoint after each commit."""
     path = tmp_path / "data" / "runwright.db"
     beside = await SqliteDatabase.open(str(path), clock)
+    for database in (sqlite, beside):
+        await database._writer.execute("PRAGMA wal_autocheckpoint = 1")
     try:
-        async with another_program(CHECKPOINT, path):
-            for _ in range(WRITES):
-                await asyncio.gather(sqlite.write(create), beside.write(create))
-        made = await sqlite.read(lambda tx: tx._session.fetch(COUNT, {}))
+        for _ in range(WRITES):
+            await asyncio.gather(sqlite.write(create), beside.write(create))
     finally:
         await beside.close()
-    assert made == [{"made": 2 * WRITES}]
+    assert await how_many(sqlite) == 2 * WRITES
+    assert integrity(path) == "ok"
+
+
+async def test_a_program_that_checkpoints_does_no_damage(sqlite, tmp_path):
+    """C-30: it is somebody's own. A SQLite with the known fault may forget what was committed while
+    two of them are at it (a bare loop of sqlite3 does so here); the server warns of that one."""
+    path = tmp_path / "data" / "runwright.db"
+    async with another_program(CHECKPOINT, path):
+        for _ in range(2 * WRITES):
+            await sqlite.write(create)
+    if sqlite3.sqlite_version_info >= opening.SAFE_SQLITE:
+        assert await how_many(sqlite) == 2 * WRITES
     assert await ids(sqlite)
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    connection.close()
+    assert integrity(path) == "ok"
+
+
+async def how_many(database):
+    [counted] = await database.read(lambda tx: tx._session.fetch(COUNT, {}))
+    return counted["made"]
+
+
+def integrity(path):
+    with closing(sqlite3.connect(path)) as connection:
+        [found] = connection.execute("PRAGMA integrity_check").fetchone()
+    return found
 
 
 COUNT = Query("count", "SELECT count(*) AS made FROM machines")
