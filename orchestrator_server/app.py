@@ -1,6 +1,7 @@
 """Puts the server together. Read this first: it is the map."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -22,15 +23,19 @@ from orchestrator_server.config import Config
 from orchestrator_server.console import routes as console
 from orchestrator_server.dashboard import routes as dashboard
 from orchestrator_server.db.migrate import migrate
-from orchestrator_server.db.open import open_database, warn_of_old_sqlite
+from orchestrator_server.db.open import open_database, peers_of, warn_of_old_sqlite
+from orchestrator_server.db.peers import Peers
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
+from orchestrator_server.hints import Hints
 from orchestrator_server.http import docs, health, openapi
 from orchestrator_server.http.keys import (
     ARTIFACTS,
     CLOCK,
     DATA_FOLDER,
     DATABASE,
+    HEARD,
+    HINTS,
     HOSTS,
     KEYS,
     LOGS,
@@ -67,6 +72,7 @@ from orchestrator_server.processes import routes as processes
 from orchestrator_server.queue_items import routes as queue_items
 from orchestrator_server.queues import routes as queues
 from orchestrator_server.robots import routes as robots
+from orchestrator_server.robots.heard import Heard
 from orchestrator_server.runner import routes as runner
 from orchestrator_server.sdk_sessions import routes as sdk_sessions
 from orchestrator_server.sdk_sessions.waiting import Waiting
@@ -152,18 +158,17 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[SETTINGS] = CurrentSettings(lambda settings: _apply(config, settings))
         await app[SETTINGS].refresh(database)
         app[PACKAGES] = PackageStore(config.data / "packages")
+        app[HEARD] = Heard(database)
         await _sweep(app, database)
         app[LOGS] = Logs(config.data / "logs", lambda: app[SETTINGS].jobs.log_limit_bytes)
-        await _create_first_admin(app, config)
+        app[SETUP_TOKEN] = await create_first_admin(database, app[PASSWORDS], config)
         app[THROTTLE] = Throttle(clock)
         app[MAILER] = Mailer()
         app[MAILER].start()
-        app[MAINTENANCE] = _maintenance(app, database)
-        await app[MAINTENANCE].start()
         try:
-            yield
+            async with _maintained(app, peers_of(config, database)):
+                yield
         finally:
-            await app[MAINTENANCE].stop()
             await app[MAILER].stop()
             app[LOGS].close()
             app[PASSWORDS].close()
@@ -171,11 +176,27 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         await database.close()
 
 
-def _maintenance(app: web.Application, database: Database) -> Maintenance:
+@asynccontextmanager
+async def _maintained(app: web.Application, peers: Peers) -> AsyncIterator[None]:
+    app[HINTS] = Hints(app[WAKEUPS], app[ORDERS], peers)
+    app[MAINTENANCE] = _maintenance(app, peers)
+    await peers.start(app[HINTS].hear)
+    try:
+        await app[MAINTENANCE].start()
+        yield
+    finally:
+        await app[MAINTENANCE].stop()
+        await peers.stop()
+
+
+def _maintenance(app: web.Application, peers: Peers) -> Maintenance:
+    database = app[DATABASE]
     return Maintenance(
         database,
+        peers,
         app[WAKEUPS],
         app[SETTINGS],
+        app[HEARD],
         OldThings(database, app[SETTINGS], app[LOGS], app[KEYS], app[ARTIFACTS]),
         app[KEYS],
         HighWater(database, app[DATA_FOLDER]),
@@ -193,17 +214,20 @@ async def _sweep(app: web.Application, database: Database) -> None:
         log.error("the file of a package is missing; publish it again", package=package)
 
 
-async def _create_first_admin(app: web.Application, config: Config) -> None:
-    database = app[DATABASE]
-    app[SETUP_TOKEN] = None
+async def create_first_admin(
+    database: Database, passwords: Passwords, config: Config
+) -> str | None:
+    """Unless there is one, with the password that was given; else a token to set one."""
+    if config.workers > 1:
+        return None  # their parent has seen to it
     if config.admin_password is None:
-        app[SETUP_TOKEN] = await database.write(resets.begin_setup)
-        return
+        return await database.write(resets.begin_setup)
     if await database.read(people.has_admin):
-        return  # before the hash, which takes a quarter of a second
+        return None  # before the hash, which takes a quarter of a second
     check_strength(config.admin_password)
-    hashed = app[PASSWORDS].hash_now(config.admin_password)
+    hashed = passwords.hash_now(config.admin_password)
     await database.write(resets.create_first_admin, hashed)
+    return None
 
 
 def _apply(config: Config, settings: Settings) -> None:

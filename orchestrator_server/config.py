@@ -10,8 +10,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     database_url: str | None = None  # none: SQLite in the data folder
+    listen_url: str | None = None  # past a pooler; none: the database_url
     host: str = "127.0.0.1"
     port: int = 8000
+    workers: int = 1  # processes that share the port
+    worker: int = 1  # which of them this is
     allowed_hosts: tuple[str, ...] = ()  # none: loopback names on loopback, else any
     log_format: str | None = None  # none: as the settings say
     log_level: str | None = None

@@ -37,7 +37,7 @@ MAY_IMPORT = {  # first match wins
 }
 PURE = {
     *("annotations.py", "callers.py", "etags.py", "lifecycle.py"),
-    *("names.py", "presence.py", "rules.py", "values.py"),
+    *("names.py", "presence.py", "rules.py", "values.py", "wants.py"),
 }
 FORBIDDEN_IN_PURE = {"aiohttp", "asyncio", "os", "time", "random", "aiosqlite", "psycopg"}
 VERBS = {

@@ -17,13 +17,13 @@ from sdk.contract.dashboard import Overview
 
 async def overview(request: web.Request) -> Overview:
     """How things stand: counts, robots, and the latest jobs."""
-    general, since = request.app[SETTINGS].general, online_since(request)
+    general, since = request.app[SETTINGS].general, await online_since(request)
     return await request.app[DATABASE].read(service.overview, general, since)
 
 
 async def metrics(request: web.Request) -> web.Response:
     """Numbers for Prometheus. Give it an API token with the scope `dashboard:view`."""
-    gauges = await request.app[DATABASE].read(service.gauges, online_since(request))
+    gauges = await request.app[DATABASE].read(service.gauges, await online_since(request))
     content = request.app[METRICS].render(
         gauges,
         waiting_robots=request.app[WAKEUPS].count,

@@ -10,6 +10,7 @@ import structlog
 
 from orchestrator_server.config import Config
 from orchestrator_server.db import sqlite_file
+from orchestrator_server.db.peers import Alone, Peers
 from orchestrator_server.db.sqlite import SqliteDatabase
 from orchestrator_server.db.transaction import Database
 
@@ -41,6 +42,15 @@ async def open_database(config: Config, clock: Callable[[], datetime]) -> Databa
             f"PostgreSQL cannot be reached ({type(error).__name__}); look at the database URL "
             "and at the server."
         ) from error
+
+
+def peers_of(config: Config, database: Database) -> Peers:
+    """The other servers on an open database."""
+    if config.database_url is None:
+        return Alone()
+    from orchestrator_server.db.postgres_peers import PostgresPeers
+
+    return PostgresPeers(config.listen_url or config.database_url, database)
 
 
 def warn_of_old_sqlite(database: Database) -> None:

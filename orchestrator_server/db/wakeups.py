@@ -6,42 +6,42 @@ woken in vain, never a job.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Generic, TypeVar
+
+W = TypeVar("W")
 
 
-class Wakeups:
+class Wakeups(Generic[W]):
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Future[None], int] = {}  # by id, in the order they came
+        self._waiting: dict[asyncio.Future[None], W] = {}  # as what, in the order they came
         self._closed = False
 
-    async def wait(self, id_: int, seconds: float) -> None:
+    async def wait(self, as_: W, seconds: float) -> None:
         """Return when woken, when the time is up, or when the server stops."""
         if self._closed:
             return
-        with self.listening(id_) as woken, suppress(TimeoutError):
+        with self.listening(as_) as woken, suppress(TimeoutError):
             await asyncio.wait_for(woken, seconds)
 
     @contextmanager
-    def listening(self, id_: int) -> Iterator[asyncio.Future[None]]:
+    def listening(self, as_: W) -> Iterator[asyncio.Future[None]]:
         """Gives what is done when woken; who looks after that misses nothing."""
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[woken] = id_
+        self._waiting[woken] = as_
         try:
             yield woken
         finally:
             self._waiting.pop(woken, None)
 
-    def wake_one(self, id_: int | None = None) -> None:
-        """Wake who waits as `id_`, or else who has waited longest."""
-        for woken, waiting in self._waiting.items():
-            if not woken.done() and id_ in (None, waiting):
+    def wake_one(self, fits: Callable[[W], bool]) -> bool:
+        """Wake who fits and has waited longest; whether there was one."""
+        for woken, as_ in self._waiting.items():
+            if not woken.done() and fits(as_):
                 woken.set_result(None)
-                return
-
-    def wake(self, count: int) -> None:
-        for woken in [woken for woken in self._waiting if not woken.done()][:count]:
-            woken.set_result(None)
+                return True
+        return False
 
     @property
     def count(self) -> int:
@@ -54,4 +54,5 @@ class Wakeups:
     def close(self) -> None:
         """Let everybody go: the server stops."""
         self._closed = True
-        self.wake(len(self._waiting))
+        while self.wake_one(lambda _: True):
+            pass

@@ -12,13 +12,16 @@ from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.artifacts.files import ArtifactFiles
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
+from orchestrator_server.hints import Hints
 from orchestrator_server.http.metrics import Metrics
 from orchestrator_server.jobs.logs import Logs
+from orchestrator_server.jobs.wants import Taker
 from orchestrator_server.keys import Keys
 from orchestrator_server.mail import Mailer
 from orchestrator_server.maintenance.loop import Maintenance
 from orchestrator_server.packages.storage import PackageStore
 from orchestrator_server.robots import presence
+from orchestrator_server.robots.heard import Heard
 from orchestrator_server.sdk_sessions.waiting import Waiting
 from orchestrator_server.sealing import Sealer
 from orchestrator_server.settings.current import CurrentSettings
@@ -29,6 +32,8 @@ ARTIFACTS = web.AppKey("artifacts", ArtifactFiles)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock", Callable)  # type: ignore[arg-type]
 DATA_FOLDER = web.AppKey("data_folder", Path)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
+HEARD = web.AppKey("heard", Heard)
+HINTS = web.AppKey("hints", Hints)
 HOSTS: web.AppKey[frozenset[str] | None] = web.AppKey("hosts", frozenset)
 KEYS = web.AppKey("keys", Keys)
 LOGS = web.AppKey("logs", Logs)
@@ -36,7 +41,7 @@ MAILER = web.AppKey("mailer", Mailer)
 MAINTENANCE = web.AppKey("maintenance", Maintenance)
 METRICS = web.AppKey("metrics", Metrics)
 OPENAPI = web.AppKey("openapi", bytes)
-ORDERS = web.AppKey("orders", Wakeups)
+ORDERS: web.AppKey[Wakeups[int]] = web.AppKey("orders", Wakeups)
 PACKAGES = web.AppKey("packages", PackageStore)
 PASSWORDS = web.AppKey("passwords", Passwords)
 SDK_WAITING = web.AppKey("sdk_waiting", Waiting)
@@ -44,12 +49,14 @@ SEALER = web.AppKey("sealer", Sealer)
 SETUP_TOKEN: web.AppKey[str | None] = web.AppKey("setup_token", str)
 SETTINGS = web.AppKey("settings", CurrentSettings)
 THROTTLE = web.AppKey("throttle", Throttle)
-WAKEUPS = web.AppKey("wakeups", Wakeups)
+WAKEUPS: web.AppKey[Wakeups[Taker]] = web.AppKey("wakeups", Wakeups)
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", object)  # type: ignore[arg-type]
 ROUTE_PATH = web.RequestKey("route_path", str)
 REQUEST_ID = web.RequestKey("request_id", str)
 
 
-def online_since(request: web.Request) -> datetime:
+async def online_since(request: web.Request) -> datetime:
+    """A robot last heard after this is online; what was heard until now is in the database."""
+    await request.app[HEARD].flush()
     return presence.online_since(request.app[CLOCK](), request.app[SETTINGS].jobs)

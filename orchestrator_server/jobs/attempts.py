@@ -21,6 +21,7 @@ from orchestrator_server.errors import (
 )
 from orchestrator_server.jobs import lifecycle
 from orchestrator_server.jobs.service import Id, end, sql
+from orchestrator_server.jobs.wants import Wants
 from orchestrator_server.queue_items import claims as queue_items
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import (
@@ -32,8 +33,11 @@ from sdk.contract.settings import JobSettings
 from sdk.failpoints import failpoint
 
 
-class _Count(msgspec.Struct, frozen=True):
-    count: int
+class _Wanted(msgspec.Struct, frozen=True):
+    robot_id: int | None
+    machine_id: int | None
+    labels: list[str]
+    jobs: int
 
 
 def report(
@@ -106,10 +110,13 @@ def renew_all(tx: Transaction, settings: JobSettings) -> None:
     tx.run(sql.renew_all, lease_until=lifecycle.lease_end(tx.now, settings.lease_seconds))
 
 
-def waiting(tx: Transaction, limit: int) -> int:
-    """How many jobs could be claimed at this moment, counted up to `limit`."""
-    [found] = tx.all(sql.waiting, _Count, limit=limit)
-    return found.count
+def waiting(tx: Transaction, limit: int) -> list[tuple[Wants, int]]:
+    """What the jobs want that could be claimed at this moment, and how many want it; looks at
+    the first `limit`."""
+    return [
+        (Wants.of(found.robot_id, found.machine_id, found.labels), found.jobs)
+        for found in tx.all(sql.waiting, _Wanted, limit=limit)
+    ]
 
 
 def writer_of(tx: Transaction, robot: RobotCaller, job_id: int, attempt: int | None) -> int:

@@ -10,6 +10,7 @@ from orchestrator_server.jobs import assignments, lifecycle
 from orchestrator_server.jobs.assignments import JobToken
 from orchestrator_server.jobs.attempts import record
 from orchestrator_server.jobs.service import sql
+from orchestrator_server.jobs.wants import Taker
 from orchestrator_server.processes import service as processes
 from orchestrator_server.robots import service as robots
 from sdk.contract.runner import NextJob, NextJobAnswer
@@ -76,6 +77,15 @@ def claim(
     record(tx, robot, "job.claimed", claimed.id, claimed.attempt)
     failpoint("claim.before_commit")
     return NextJobAnswer(job=assignment)
+
+
+def claim_or_wait(
+    tx: Transaction, robot: RobotCaller, wanted: NextJob, settings: JobSettings, token: JobToken
+) -> tuple[NextJobAnswer, Taker]:
+    """Claim; and as what the robot waits, if there is no job."""
+    answer = claim(tx, robot, wanted, settings, token)
+    labels = [] if answer.job else robots.hold(tx, robot.id).labels
+    return answer, Taker(robot.id, robot.machine_id, frozenset(labels))
 
 
 def _take(

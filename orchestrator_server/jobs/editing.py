@@ -13,6 +13,7 @@ from orchestrator_server.errors import Conflict, Invalid, NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.jobs import lifecycle, service
 from orchestrator_server.jobs.service import Id, Target, sql
+from orchestrator_server.jobs.wants import Wants
 from orchestrator_server.packages import service as packages
 from orchestrator_server.processes import service as processes
 from orchestrator_server.robots import service as robots
@@ -98,8 +99,8 @@ def retry(tx: Transaction, person: Person, job_id: int) -> Target:
     audit.record(
         tx, person.actor, "job.created", after=job, name=service.display(job), metadata=metadata
     )
-    is_choosy = bool(pinned.wanted_machine_id or pinned.labels)
-    return Target(job, pinned.wanted_robot_id, is_choosy)
+    wants = Wants.of(pinned.wanted_robot_id, pinned.wanted_machine_id, pinned.labels)
+    return Target(job, wants)
 
 
 def _move(tx: Transaction, state: lifecycle.State, before: Job, wanted: JobUpdate) -> None:

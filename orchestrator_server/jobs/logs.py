@@ -1,12 +1,18 @@
 """The output of jobs, one file for each attempt, written only at its end."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from sdk.contract.runner import LogAnswer
+
+if sys.platform != "win32":
+    import fcntl
 
 READ_BYTES = 4 * 1024 * 1024
 _JOBS_PER_FOLDER = 1000
@@ -75,7 +81,8 @@ class Logs:
         limit_bytes = self._limit()
         end = offset + len(chunk)
         with path.open("ab") as file:
-            length = file.tell()
+            _lock(file)  # another process may be sent the same chunk
+            length = file.seek(0, os.SEEK_END)
             if length > limit_bytes:  # the mark is there
                 return LogAnswer(next_offset=end, truncated=True)
             if offset > length:
@@ -101,6 +108,12 @@ class Logs:
 
     def _file(self, job_id: int, attempt: int) -> Path:
         return self._folder / str(job_id // _JOBS_PER_FOLDER) / f"{job_id}.{attempt}.log"
+
+
+def _lock(file: BinaryIO) -> None:
+    """Until it is closed. On Windows one server is all there is."""
+    if sys.platform != "win32":
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _mark(limit_bytes: int) -> bytes:

@@ -111,13 +111,17 @@ UPDATE jobs SET status = 'pending', robot_id = NULL, attempt = attempt - 1, leas
 WHERE id = :id AND status = 'running' AND attempt = :attempt;
 
 -- name: waiting
--- How many robots it is worth waking: no more than `limit`.
-SELECT count(*) AS count FROM (
-    SELECT 1 AS one FROM jobs
-    WHERE status = 'pending' AND (not_before IS NULL OR not_before <= :now)
-      AND (start_by IS NULL OR start_by > :now)
+-- Which robots it is worth waking, and how many of them.
+SELECT robot_id, machine_id, labels, count(*) AS jobs FROM (
+    SELECT j.wanted_robot_id AS robot_id, j.wanted_machine_id AS machine_id,
+           CAST(j.labels AS TEXT) AS labels
+    FROM jobs AS j JOIN processes AS p ON p.id = j.process_id
+    WHERE j.status = 'pending' AND p.is_active
+      AND (j.not_before IS NULL OR j.not_before <= :now)
+      AND (j.start_by IS NULL OR j.start_by > :now)
     LIMIT :limit
-) AS claimable;
+) AS claimable
+GROUP BY robot_id, machine_id, labels;
 
 -- name: current_of_robot
 SELECT j.id, a.attempt, a.claim_key, a.agent_instance

@@ -6,9 +6,10 @@ from orchestrator_server.access.callers import Person
 from orchestrator_server.errors import NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import repeats
-from orchestrator_server.http.keys import DATABASE, LOGS, ORDERS, SETTINGS, WAKEUPS, online_since
+from orchestrator_server.http.keys import DATABASE, HINTS, LOGS, SETTINGS, WAKEUPS, online_since
 from orchestrator_server.http.routes import get, post, put
 from orchestrator_server.jobs import editing, history, log_events, service
+from orchestrator_server.jobs.wants import Wants
 from orchestrator_server.repeats.service import once
 from sdk.contract.base import Page
 from sdk.contract.jobs import (
@@ -39,16 +40,8 @@ async def create_job(request: web.Request, person: Person, wanted: JobCreate) ->
         wanted,
         request.app[SETTINGS].jobs,
     )
-    _wake(request, target)  # after the commit: only what is true
+    request.app[HINTS].job(target.wants)  # after the commit: only what is true
     return target.job
-
-
-def _wake(request: web.Request, target: service.Target) -> None:
-    wakeups = request.app[WAKEUPS]
-    if target.is_choosy and target.robot_id is None:
-        wakeups.wake(wakeups.count)  # whichever fits takes it
-    else:
-        wakeups.wake_one(target.robot_id)
 
 
 async def get_job(request: web.Request, job_id: int) -> Job:
@@ -59,7 +52,7 @@ async def get_job(request: web.Request, job_id: int) -> Job:
 async def cancel_job(request: web.Request, person: Person, job_id: int) -> Job:
     """Cancel a waiting or running job for good; a finished one is answered unchanged."""
     job = await request.app[DATABASE].write(service.cancel, person.actor, job_id)
-    request.app[ORDERS].wake_one(job_id)
+    request.app[HINTS].order(job_id)
     return job
 
 
@@ -68,15 +61,15 @@ async def update_job(
 ) -> Job:
     """Move a waiting job to another robot or priority, or fail or cancel one by hand."""
     job = await request.app[DATABASE].write(editing.update, person.actor, job_id, wanted, expected)
-    request.app[WAKEUPS].wake_one(job.robot_id)
-    request.app[ORDERS].wake_one(job_id)
+    request.app[HINTS].job(Wants.of(job.robot_id, None, job.labels))
+    request.app[HINTS].order(job_id)
     return job
 
 
 async def stop_job(request: web.Request, person: Person, job_id: int) -> Job:
     """Ask the script of a running job to finish early (`job.should_stop`)."""
     job = await request.app[DATABASE].write(editing.ask_to_stop, person.actor, job_id)
-    request.app[ORDERS].wake_one(job_id)
+    request.app[HINTS].order(job_id)
     return job
 
 
@@ -90,7 +83,7 @@ async def retry_job(request: web.Request, person: Person, job_id: int) -> Job:
         person,
         job_id,
     )
-    _wake(request, target)
+    request.app[HINTS].job(target.wants)
     return target.job
 
 
@@ -106,7 +99,7 @@ async def job_timeline(request: web.Request, job_id: int) -> list[JobEvent]:
 
 async def explain_job(request: web.Request, job_id: int) -> JobExplanation:
     """Why a job is still pending: a line for each limit, and one for each robot."""
-    return await request.app[DATABASE].read(history.explain, job_id, online_since(request))
+    return await request.app[DATABASE].read(history.explain, job_id, await online_since(request))
 
 
 async def stream_log(request: web.Request, job_id: int, wanted: LogQuery) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from orchestrator_server.db.rows import Json, utc
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict, Invalid, Malformed
 from orchestrator_server.jobs import lifecycle
+from orchestrator_server.jobs.wants import Wants
 from orchestrator_server.machines import service as machines
 from orchestrator_server.processes import service as processes
 from orchestrator_server.queue_items import claims as queue_items
@@ -34,11 +35,10 @@ class Id(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Which robots a new job wants, so that the right one is woken."""
+    """A new job, and what it wants, so that the right robot is woken."""
 
     job: Job
-    robot_id: int | None
-    is_choosy: bool = False  # it wants a machine or labels, which a wake-up knows nothing of
+    wants: Wants = Wants()
 
 
 def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSettings) -> Target:
@@ -74,7 +74,7 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
     )
     job = get(tx, created.id)
     audit.record(tx, person.actor, "job.created", after=job, name=display(job))
-    return Target(job, wanted.robot_id, bool(wanted.machine_id or job.labels))
+    return Target(job, Wants.of(wanted.robot_id, wanted.machine_id, job.labels))
 
 
 def source_of(person: Person) -> Source:

@@ -34,6 +34,19 @@ LIMIT :limit;
 -- name: seen
 UPDATE machines SET last_seen_at = :now WHERE id = :id;
 
+-- name: heard [sqlite]
+UPDATE machines SET last_seen_at = :at
+WHERE id IN (SELECT value FROM json_each(:ids))
+  AND (last_seen_at IS NULL OR last_seen_at < :at);
+
+-- name: heard [postgres]
+UPDATE machines SET last_seen_at = :at
+WHERE id IN (
+    SELECT id FROM machines
+    WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)))
+      AND (last_seen_at IS NULL OR last_seen_at < :at)
+    ORDER BY id FOR NO KEY UPDATE);
+
 -- name: tell
 UPDATE machines SET last_seen_at = :now, info = :info WHERE id = :id;
 

@@ -14,7 +14,7 @@ from sdk.contract.machines import Machine, MachineCreate, MachineCreated, Machin
 
 async def list_machines(request: web.Request, wanted: MachineQuery) -> Page[Machine]:
     """List machines, newest first."""
-    since = online_since(request)
+    since = await online_since(request)
     return await request.app[DATABASE].read(service.list_machines, wanted, since)
 
 
@@ -22,13 +22,13 @@ async def create_machine(
     request: web.Request, person: Person, wanted: MachineCreate
 ) -> MachineCreated:
     """Create a machine. The answer is the only one that carries its key."""
-    since = online_since(request)
+    since = await online_since(request)
     return await request.app[DATABASE].write(service.create, person.actor, wanted, since)
 
 
 async def get_machine(request: web.Request, machine_id: int) -> Machine:
     """Get one machine."""
-    return await request.app[DATABASE].read(service.get, machine_id, online_since(request))
+    return await request.app[DATABASE].read(service.get, machine_id, await online_since(request))
 
 
 async def renew_machine_key(request: web.Request, person: Person, machine_id: int) -> MachineKey:
@@ -39,13 +39,13 @@ async def renew_machine_key(request: web.Request, person: Person, machine_id: in
         person.actor,
         machine_id,
         timedelta(minutes=minutes),
-        online_since(request),
+        await online_since(request),
     )
 
 
 async def delete_machine(request: web.Request, person: Person, machine_id: int) -> None:
     """Delete a machine that has no robots; its key dies with it."""
-    since = online_since(request)
+    since = await online_since(request)
     await request.app[DATABASE].write(service.delete, person.actor, machine_id, since)
 
 

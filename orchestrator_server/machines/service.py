@@ -103,6 +103,10 @@ def id_of_key(tx: Transaction, machine_key: str | None) -> int:
     raise Unauthenticated("This machine key is not valid; ask an operator for a new one.")
 
 
+def heard(tx: Transaction, machine_ids: list[int], at: datetime) -> None:
+    tx.run(sql.heard, ids=Json(machine_ids), at=at)
+
+
 def seen(tx: Transaction, machine_id: int, info: dict[str, Any] | None) -> None:
     if info is None:
         tx.run(sql.seen, id=machine_id)

@@ -11,14 +11,17 @@ import structlog
 from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.audit import chain
 from orchestrator_server.audit import service as audit
+from orchestrator_server.db.peers import Peers
 from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
+from orchestrator_server.jobs.wants import Taker
 from orchestrator_server.keys import Keys
 from orchestrator_server.maintenance import expired_jobs, leases, lost_items, lost_robots, pulse
 from orchestrator_server.maintenance.high_water import HighWater
 from orchestrator_server.maintenance.old_things import OldThings
+from orchestrator_server.robots.heard import Heard
 from orchestrator_server.settings.current import CurrentSettings
 from sdk.contract.settings import JobSettings
 
@@ -27,6 +30,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 TICK_SECONDS = 5.0
 CLEAN_UP_SECONDS = 60.0
+LOOKED_AT_JOBS = 10_000  # of those that wait: no more, so that the look stays short
 
 _DOERS = (
     (lost_robots, "robots were lost"),
@@ -39,8 +43,10 @@ class Maintenance:
     def __init__(
         self,
         database: Database,
-        wakeups: Wakeups,
+        peers: Peers,
+        wakeups: Wakeups[Taker],
         settings: CurrentSettings,
+        heard: Heard,
         old_things: OldThings,
         keys: Keys,
         high_water: HighWater,
@@ -48,8 +54,10 @@ class Maintenance:
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._database = database
+        self._peers = peers
         self._wakeups = wakeups
         self._settings = settings
+        self._heard = heard
         self._old_things = old_things
         self._keys = keys
         self._high_water = high_water
@@ -81,17 +89,27 @@ class Maintenance:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _watch(self, last: pulse.Moment) -> None:
+    async def _watch(self, last: pulse.Moment | None) -> None:
+        """Whoever comes to lead gives every lease anew: why the other one no longer leads is
+        not known, and when a database was away no robot could be heard."""
         period = self._tick_seconds
         while True:
             asleep_since = time.monotonic()
             await asyncio.sleep(period)
             now = pulse.Moment.now(self._clock)
             self.loop_late_seconds = now.steady_seconds - asleep_since - period
+            if not self._peers.is_leader:
+                last = None
+                continue
             try:
-                await self._tick(
-                    pulse.late_seconds(last, now, period), pulse.jumped_seconds(last, now, period)
-                )
+                if last is None:
+                    log.info("this server leads: it looks after leases and old things")
+                    await self._database.write(leases.begin_anew, self._settings.jobs)
+                else:
+                    await self._tick(
+                        pulse.late_seconds(last, now, period),
+                        pulse.jumped_seconds(last, now, period),
+                    )
             except Unavailable as error:  # nor could robots be heard: it counts as being late
                 log.warning("watchdog could not look", why=str(error))
             else:
@@ -146,6 +164,8 @@ class Maintenance:
         """A few old things at a time, so that nothing waits for it."""
         while True:
             await asyncio.sleep(CLEAN_UP_SECONDS)
+            if not self._peers.is_leader:
+                continue
             try:
                 await self._old_things.run_once()
             except Unavailable as error:
@@ -155,15 +175,29 @@ class Maintenance:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self._refresh_settings()
-            await self._link_events()
-            await self._note_high_water()
+            await self._write_who_was_heard()
+            if self._peers.is_leader:
+                await self._link_events()
+                await self._note_high_water()
             if self._wakeups.count:
-                try:
-                    count = await self._database.read(attempts.waiting, self._wakeups.count)
-                except Unavailable as error:
-                    log.warning("could not look for waiting jobs", why=str(error))
-                else:
-                    self._wakeups.wake(count)
+                await self._wake_for_what_waits()
+
+    async def _write_who_was_heard(self) -> None:
+        try:
+            await self._heard.flush()
+        except Unavailable as error:
+            log.warning("which robots were heard could not be written", why=str(error))
+
+    async def _wake_for_what_waits(self) -> None:
+        try:
+            waiting = await self._database.read(attempts.waiting, LOOKED_AT_JOBS)
+        except Unavailable as error:
+            log.warning("could not look for waiting jobs", why=str(error))
+            return
+        for wants, jobs in waiting:
+            for _ in range(jobs):
+                if not self._wakeups.wake_one(wants.fit):
+                    break
 
 
 def _begin_anew(tx: Transaction, settings: JobSettings, happened: dict[str, int]) -> None:

@@ -58,8 +58,23 @@ LIMIT :limit;
 -- name: beat
 UPDATE robots SET last_heartbeat = :now WHERE id = :id;
 
--- name: beat_and_tell
-UPDATE robots SET last_heartbeat = :now, machine_info = :machine_info WHERE id = :id;
+-- name: heard [sqlite]
+-- Another server may have heard it later.
+UPDATE robots SET last_heartbeat = :at
+WHERE id IN (SELECT value FROM json_each(:ids))
+  AND (last_heartbeat IS NULL OR last_heartbeat < :at);
+
+-- name: heard [postgres]
+-- In order, so that two servers do not wait for each other.
+UPDATE robots SET last_heartbeat = :at
+WHERE id IN (
+    SELECT id FROM robots
+    WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)))
+      AND (last_heartbeat IS NULL OR last_heartbeat < :at)
+    ORDER BY id FOR NO KEY UPDATE);
+
+-- name: tell_of_machine
+UPDATE robots SET machine_info = :machine_info WHERE id = :id;
 
 -- name: delete
 UPDATE robots SET deleted_at = :now, updated_at = :now, previous_token_hash = NULL

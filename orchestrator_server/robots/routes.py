@@ -4,8 +4,9 @@ from aiohttp import web
 
 from orchestrator_server.access.callers import Person
 from orchestrator_server.etags import Expected
-from orchestrator_server.http.keys import DATABASE, SEALER, WAKEUPS, online_since
+from orchestrator_server.http.keys import DATABASE, HINTS, SEALER, online_since
 from orchestrator_server.http.routes import delete, get, post, put
+from orchestrator_server.jobs.wants import Wants
 from orchestrator_server.robots import editing, service
 from sdk.contract.base import Page
 from sdk.contract.robots import (
@@ -21,18 +22,20 @@ from sdk.contract.robots import (
 
 async def list_robots(request: web.Request, wanted: RobotQuery) -> Page[Robot]:
     """List robots, newest first."""
-    return await request.app[DATABASE].read(service.list_robots, wanted, online_since(request))
+    return await request.app[DATABASE].read(
+        service.list_robots, wanted, await online_since(request)
+    )
 
 
 async def create_robot(request: web.Request, person: Person, wanted: RobotCreate) -> RobotCreated:
     """Create a robot. The answer is the only one that carries its token."""
-    since, sealer = online_since(request), request.app[SEALER]
+    since, sealer = await online_since(request), request.app[SEALER]
     return await request.app[DATABASE].write(editing.create, person.actor, sealer, wanted, since)
 
 
 async def get_robot(request: web.Request, robot_id: int) -> Robot:
     """Get one robot."""
-    return await request.app[DATABASE].read(service.get, robot_id, online_since(request))
+    return await request.app[DATABASE].read(service.get, robot_id, await online_since(request))
 
 
 async def update_robot(
@@ -46,19 +49,19 @@ async def update_robot(
         robot_id,
         wanted,
         expected,
-        online_since(request),
+        await online_since(request),
     )
 
 
 async def delete_robot(request: web.Request, person: Person, robot_id: int) -> None:
     """Delete a robot that runs no job; its token and its credential die with it."""
-    since = online_since(request)
+    since = await online_since(request)
     await request.app[DATABASE].write(editing.delete, person.actor, robot_id, since)
 
 
 async def vouch_for_robot(request: web.Request, person: Person, robot_id: int) -> Robot:
     """Vouch for a robot: it shows as online until the usual silence limit."""
-    since = online_since(request)
+    since = await online_since(request)
     return await request.app[DATABASE].write(service.vouch, person.actor, robot_id, since)
 
 
@@ -66,21 +69,21 @@ async def pause_robot(
     request: web.Request, person: Person, robot_id: int, wanted: RobotPause
 ) -> Robot:
     """Pause a robot: it finishes its job and is given no other, also after restarts."""
-    since = online_since(request)
+    since = await online_since(request)
     return await request.app[DATABASE].write(editing.pause, person.actor, robot_id, wanted, since)
 
 
 async def resume_robot(request: web.Request, person: Person, robot_id: int) -> Robot:
     """Resume a paused robot; what waits for it may be claimed at once."""
-    since = online_since(request)
+    since = await online_since(request)
     robot = await request.app[DATABASE].write(editing.resume, person.actor, robot_id, since)
-    request.app[WAKEUPS].wake_one(robot_id)
+    request.app[HINTS].job(Wants(robot_id=robot_id))
     return robot
 
 
 async def renew_robot_token(request: web.Request, person: Person, robot_id: int) -> RobotToken:
     """Give a robot a new token; the one before dies when the new one is first used."""
-    since = online_since(request)
+    since = await online_since(request)
     return await request.app[DATABASE].write(editing.renew_token, person.actor, robot_id, since)
 
 

@@ -153,15 +153,17 @@ def vouch(tx: Transaction, actor: Actor, robot_id: int, online_since: datetime) 
     return robot
 
 
-def beat(tx: Transaction, robot: RobotCaller, info: dict[str, Any] | None) -> None:
-    if info is None:
-        tx.run(sql.beat, id=robot.id)
-    else:
-        tx.run(sql.beat_and_tell, id=robot.id, machine_info=Json(info))
-        labels = hold(tx, robot.id).labels
-        _label(tx, robot.id, labels, labels, info)
+def tell(tx: Transaction, robot: RobotCaller, info: dict[str, Any]) -> None:
+    """What the robot says of its machine, and of its desktop."""
+    labels = hold(tx, robot.id).labels
+    tx.run(sql.tell_of_machine, id=robot.id, machine_info=Json(info))
+    _label(tx, robot.id, labels, labels, info)
     if robot.machine_id is not None:
         machines.seen(tx, robot.machine_id, info)
+
+
+def heard(tx: Transaction, robot_ids: list[int], at: datetime) -> None:
+    tx.run(sql.heard, ids=Json(robot_ids), at=at)
 
 
 def _label(

@@ -18,6 +18,7 @@ from orchestrator_server.http.identify import origin
 from orchestrator_server.http.keys import (
     CLOCK,
     DATABASE,
+    HEARD,
     KEYS,
     LOGS,
     ORDERS,
@@ -36,9 +37,9 @@ from orchestrator_server.http.routes import (
 )
 from orchestrator_server.jobs import attempts, beats, claiming, outcomes
 from orchestrator_server.jobs.assignments import JobToken
-from orchestrator_server.processes import changes
+from orchestrator_server.jobs.wants import Taker
 from orchestrator_server.robots import service as robots
-from orchestrator_server.runner import reports
+from orchestrator_server.runner import heartbeats, reports
 from sdk.contract.runner import (
     AgentSettings,
     Heartbeat,
@@ -58,9 +59,7 @@ from sdk.contract.runner import (
     RunningJob,
     SecretsQuery,
     SecretsRead,
-    ToPrepare,
 )
-from sdk.contract.settings import JobSettings
 from sdk.failpoints import failpoint
 
 LOG_CHUNK_BYTES = 256 * 1024
@@ -70,7 +69,7 @@ async def register_robot(request: web.Request, wanted: RobotRegister) -> RobotRe
     """Register a robot with its machine's key; a robot of that machine gets a new token."""
     throttle, address = request.app[THROTTLE], request.remote or ""
     throttle.charge(MACHINE_KEYS, address)
-    since = online_since(request)
+    since = await online_since(request)
     robot = await request.app[DATABASE].write(robots.register, origin(request), wanted, since)
     throttle.refund(MACHINE_KEYS, address)
     return robot
@@ -80,7 +79,9 @@ async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -
     """Say "I am here": renews the leases of the jobs named, and answers what to do with each."""
     _must_mean_itself(robot, beat.robot_id)
     settings = request.app[SETTINGS].jobs
-    actions, changed = await request.app[DATABASE].urgent.write(_beat, robot, beat, settings)
+    urgent = request.app[DATABASE].urgent
+    actions, changed = await heartbeats.take(urgent, robot, beat, settings)
+    request.app[HEARD].note(robot, request.app[CLOCK]())
     return HeartbeatAnswer(
         jobs=actions,
         prepare=changed,
@@ -100,13 +101,13 @@ async def next_job(request: web.Request, robot: RobotCaller, wanted: NextJob) ->
     wakeups, loop = request.app[WAKEUPS], asyncio.get_running_loop()
     deadline = loop.time() + wanted.wait_seconds
     while True:
-        answer = await _claim(request, robot, wanted)
+        answer, taker = await _claim(request, robot, wanted)
         left = deadline - loop.time()
         if answer.job or answer.key_used or left <= 0 or wakeups.closed:
             return answer
-        await wakeups.wait(robot.id, left)
+        await wakeups.wait(taker, left)
         if request.transport is None or request.transport.is_closing():
-            wakeups.wake_one()  # nobody is there any more; the job is for somebody else
+            wakeups.wake_one(lambda _: True)  # nobody is there; the job is for somebody else
             return answer
 
 
@@ -190,24 +191,20 @@ async def keep_outcome(
     return await request.app[DATABASE].write(outcomes.keep, job, key, wanted)
 
 
-async def _claim(request: web.Request, robot: RobotCaller, wanted: NextJob) -> NextJobAnswer:
+async def _claim(
+    request: web.Request, robot: RobotCaller, wanted: NextJob
+) -> tuple[NextJobAnswer, Taker]:
     database, settings = request.app[DATABASE], request.app[SETTINGS].jobs
-    answer = await database.write(claiming.claim, robot, wanted, settings, _tokens(request))
-    if answer.job is not None:
+    claimed = await database.write(
+        claiming.claim_or_wait, robot, wanted, settings, _tokens(request)
+    )
+    if claimed[0].job is not None:
         failpoint("claim.after_commit")
-    return answer
+    return claimed
 
 
 def _tokens(request: web.Request) -> JobToken:
     return partial(job_token, request.app[KEYS])
-
-
-def _beat(
-    tx: Transaction, robot: RobotCaller, beat: Heartbeat, settings: JobSettings
-) -> tuple[list[JobAction], list[ToPrepare]]:
-    robots.beat(tx, robot, beat.machine_info)
-    actions = beats.beat(tx, robot, beat.jobs, settings)
-    return actions, changes.since(tx, robot, beat.changes_since)
 
 
 def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> None:

@@ -12,11 +12,13 @@ import psycopg
 import pytest
 
 from orchestrator_server.audit import service as audit
+from orchestrator_server.db.peers import Alone
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.http.keys import (
     ARTIFACTS,
     DATA_FOLDER,
     DATABASE,
+    HEARD,
     KEYS,
     LOGS,
     MAINTENANCE,
@@ -48,7 +50,17 @@ async def a_watchdog(server, clock):
     database, settings = server[DATABASE], server[SETTINGS]
     old = OldThings(database, settings, server[LOGS], server[KEYS], server[ARTIFACTS])
     high_water = HighWater(database, server[DATA_FOLDER])
-    parts = (database, server[WAKEUPS], settings, old, server[KEYS], high_water, clock)
+    parts = (
+        database,
+        Alone(),
+        server[WAKEUPS],
+        settings,
+        server[HEARD],
+        old,
+        server[KEYS],
+        high_water,
+        clock,
+    )
     watchdog = Maintenance(*parts, tick_seconds=PERIOD_SECONDS)
     await watchdog.start()
     try:

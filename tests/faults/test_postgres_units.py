@@ -85,7 +85,7 @@ async def filled(database):
     units = [asyncio.create_task(database.write(slow)) for _ in range(db.CONNECTIONS)]
     try:
         for _ in units:
-            await asyncio.to_thread(begun.acquire)
+            assert await asyncio.to_thread(begun.acquire, timeout=60)
         yield units
     finally:
         go_on.set()
@@ -94,8 +94,8 @@ async def filled(database):
 
 async def test_who_waits_too_long_for_a_turn_is_told_and_urgent_things_go_on(postgres, monkeypatch):
     """C-41"""
-    monkeypatch.setattr(db, "PATIENCE_SECONDS", 0.2)
     async with filled(postgres):
+        monkeypatch.setattr(db, "PATIENCE_SECONDS", 0.2)
         waiting = (postgres.write(create) for _ in range(50))
         refused = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(answer) for answer in refused} == {Unavailable}
@@ -105,8 +105,8 @@ async def test_who_waits_too_long_for_a_turn_is_told_and_urgent_things_go_on(pos
 
 async def test_a_caller_that_gives_up_gives_no_turn_away_that_is_still_used(postgres, monkeypatch):
     """C-41: else more units would run than there are threads, and wait where nobody counts."""
-    monkeypatch.setattr(db, "PATIENCE_SECONDS", 0.2)
     async with filled(postgres) as units:
+        monkeypatch.setattr(db, "PATIENCE_SECONDS", 0.2)
         for unit in units:
             unit.cancel()
         await asyncio.wait(units)

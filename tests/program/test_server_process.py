@@ -181,3 +181,10 @@ def test_the_demo_runs_every_example_and_leaves_nothing_behind(tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "All jobs completed." in ran.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_workers_on_sqlite_are_refused_with_the_reason(tmp_path):
+    command = [sys.executable, "-m", "orchestrator_server", "serve", "--workers", "2", "--data"]
+    ended = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 78
+    assert "needs PostgreSQL" in ended.stderr

@@ -237,6 +237,35 @@ async def test_a_robot_that_runs_a_job_stays_on_its_machine(admin):
     await edit(admin, robot, 409, machine_id=machine["id"])
 
 
+async def test_a_beat_alone_writes_nothing_and_who_asks_sees_it(admin, server, monkeypatch):
+    def refuse(*unit):
+        raise AssertionError(unit)
+
+    robot = await admin.make_robot()
+    with monkeypatch.context() as patch:
+        patch.setattr(server[DATABASE].urgent, "write", refuse)
+        await robot.post("/api/runner/heartbeat", 200, jobs=[])
+    [seen] = await admin.get("/api/robots")
+    assert seen["status"] == "online"
+
+
+async def test_robots_heard_are_written_together_and_never_back_in_time(server, admin, clock):
+    machine = await admin.post("/api/machines", 201, name="one")
+    names = ["one", "two", "three"]
+    for name in names:
+        robot = await admin.make_robot(name, machine_id=machine["id"])
+        await robot.post("/api/runner/heartbeat", 200, jobs=[])
+    heard_at = clock.now
+    assert await admin.get("/api/robots?status=offline") == []
+    clock.advance(hours=-1)
+    await robot.post("/api/runner/heartbeat", 200, jobs=[])
+    clock.advance(hours=1)
+    seen = await admin.get("/api/robots")
+    assert {row["last_heartbeat"] for row in seen} == {heard_at.isoformat().replace("+00:00", "Z")}
+    [machine] = await admin.get("/api/machines")
+    assert machine["last_seen_at"] == seen[0]["last_heartbeat"]
+
+
 async def test_a_robots_beats_do_not_stand_in_the_way_of_its_editor(admin, clock):
     worker = await admin.make_robot()
     [robot] = await admin.get("/api/robots")

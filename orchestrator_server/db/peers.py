@@ -1,0 +1,34 @@
+"""The other servers on the same database: hints to them and from them, and which one leads.
+
+One of them looks after leases and old things; any of them takes over. A SQLite file has one
+server, which leads.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+Heard = Callable[[bytes], None]
+
+
+class Peers(Protocol):
+    @property
+    def is_leader(self) -> bool: ...
+
+    def tell(self, hint: bytes) -> None:
+        """Say it to the others, soon; it may be lost."""
+
+    async def start(self, heard: Heard) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class Alone:
+    is_leader = True
+
+    def tell(self, hint: bytes) -> None:
+        pass
+
+    async def start(self, heard: Heard) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass

@@ -1,0 +1,146 @@
+"""Servers on one PostgreSQL find each other by one connection each, held all the time.
+
+It listens for hints, and holds the advisory lock of the leader: when the server or its machine
+dies PostgreSQL closes the connection, and with it goes the lock, to whoever asks next. It cannot
+go through a pooler that lends connections by transaction; all others can.
+"""
+
+import asyncio
+import secrets
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from orchestrator_server.db.peers import Heard
+from orchestrator_server.db.queries import Query
+from orchestrator_server.db.transaction import Database, Transaction
+from orchestrator_server.errors import OrchestratorError
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "runwright"
+NAME = "runwright-server"
+LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 10.0  # with a PostgreSQL that does not answer
+SPACING_SECONDS = 0.01  # between two notifications: what comes meanwhile goes together
+PAYLOAD_BYTES = 7_900  # PostgreSQL takes less than 8,000
+MOST_WAITING = 1_000  # hints; with more than that, robots are found by the look once a second
+
+# Of a machine that is gone, both sides hear within half a minute.
+_CONNECT: dict[str, Any] = {
+    "autocommit": True,
+    "application_name": NAME,
+    "target_session_attrs": "read-write",
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+_LISTEN = (
+    f"LISTEN {CHANNEL}",
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
+)
+# CASE, because a lock that is taken twice must be given back twice.
+_LOOK = """
+SELECT CASE WHEN %s THEN TRUE ELSE pg_try_advisory_lock(5279829) END AS leads,
+       (SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = %s) AS servers
+"""
+_NOTIFY = Query("notify", "SELECT pg_notify(:channel, :payload)")
+
+
+class PostgresPeers:
+    def __init__(self, url: str, database: Database) -> None:
+        self._url = url
+        self._database = database
+        self._id = secrets.token_hex(8)
+        self._leads = False
+        self._is_alone = False
+        self._is_stopping = False
+        self._waiting: dict[bytes, None] = {}  # hints, each once, in order
+        self._attending: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    @property
+    def is_leader(self) -> bool:
+        return self._leads
+
+    async def start(self, heard: Heard) -> None:
+        self._attending = asyncio.create_task(self._attend(heard), name="attend to peers")
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        for task in (self._sending, self._attending):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    def tell(self, hint: bytes) -> None:
+        if self._is_alone or len(self._waiting) >= MOST_WAITING:
+            return
+        self._waiting[hint] = None
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send(), name="tell peers")
+
+    async def _send(self) -> None:
+        while self._waiting:
+            payload = self._take()
+            try:
+                await self._database.urgent.write(_notify, payload)
+            except OrchestratorError as error:
+                log.debug("other servers could not be told", why=str(error))
+            await asyncio.sleep(SPACING_SECONDS)
+
+    def _take(self) -> str:
+        """As many hints as fit, a line each, behind our name."""
+        parts = [self._id.encode()]
+        size = len(parts[0])
+        while self._waiting:
+            hint = next(iter(self._waiting))
+            size += len(hint) + 1
+            if size > PAYLOAD_BYTES and len(parts) > 1:
+                break
+            del self._waiting[hint]
+            if size <= PAYLOAD_BYTES:  # else it is told to nobody
+                parts.append(hint)
+        return b"\n".join(parts).decode()
+
+    async def _attend(self, heard: Heard) -> None:
+        while not self._is_stopping:  # a driver may make another error of a cancellation
+            try:
+                await self._listen(heard)
+            except (psycopg.Error, OSError) as error:
+                log.warning("not connected to the other servers", why=type(error).__name__)
+            finally:
+                self._leads = self._is_alone = False
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _listen(self, heard: Heard) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            connection = await AsyncConnection.connect(self._url, **_CONNECT)
+        async with connection:
+            for line in _LISTEN:
+                await connection.execute(line)
+            while True:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._look(connection)
+                async for notification in connection.notifies(timeout=LOOK_SECONDS):
+                    sender, *hints = notification.payload.encode().split(b"\n")
+                    if sender.decode() != self._id:
+                        for hint in hints:
+                            heard(hint)
+
+    async def _look(self, connection: AsyncConnection[Any]) -> None:
+        cursor = await connection.execute(_LOOK, (self._leads, NAME))
+        [(self._leads, servers)] = await cursor.fetchall()
+        self._is_alone = servers == 1
+
+
+def _notify(tx: Transaction, payload: str) -> None:
+    tx.run(_NOTIFY, channel=CHANNEL, payload=payload)
