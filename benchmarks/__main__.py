@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 import orchestrator_server
-from benchmarks import agent, commands, durability, machine
+from benchmarks import agent, commands, durability, load, machine
 from orchestrator_server.config import Config
 from orchestrator_server.db import queries
 from orchestrator_server.db.migrate import migrate
@@ -31,6 +31,7 @@ PAGE = 10_000
 HEADS = {
     "calls": "# Performance",
     "durability": durability.HEAD,
+    "load": load.HEAD,
     "jobs": agent.HEAD,
     "machine": machine.HEAD,
     "commands": commands.HEAD,
@@ -40,9 +41,14 @@ HEADS = {
 @click.command()
 @click.option("--jobs", default=1_000_000, show_default=True)
 @click.option("--rounds", default=60, show_default=True)
+@click.option("--quick", is_flag=True, help="All parts in less than three minutes; not written.")
 @click.option("--only", type=click.Choice(list(HEADS)), help="Keep the other parts.")
-def main(jobs: int, rounds: int, only: str | None) -> None:
+def main(jobs: int, rounds: int, quick: bool, only: str | None) -> None:
     """Measure, on SQLite and on PostgreSQL, and write docs/performance.md."""
+    if quick:
+        for name in [only] if only else HEADS:
+            click.echo(_measured(name, 10_000, 3))
+        return
     parts = _parts(REPORT.read_text("utf-8"))
     for name in [only] if only else HEADS:
         parts[name] = _measured(name, jobs, rounds)
@@ -61,8 +67,8 @@ def _parts(report):
 def _measured(name, jobs, rounds):
     if name == "calls":
         return _report(asyncio.run(_measure_all(jobs, rounds)), jobs, rounds)
-    parts = {"durability": durability, "jobs": agent, "machine": machine, "commands": commands}
-    part = parts[name]
+    parts = {"durability": durability, "load": load, "jobs": agent, "machine": machine}
+    part = (parts | {"commands": commands})[name]
     return part.section(asyncio.run(part.measure(rounds)), rounds)
 
 

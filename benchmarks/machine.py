@@ -165,7 +165,7 @@ def _synced(work, cache, *options):
 def _uv(*arguments, cwd, cache):
     environment = {**os.environ, "UV_CACHE_DIR": str(cache)}
     environment.pop("VIRTUAL_ENV", None)
-    subprocess.run([uv(), *arguments], cwd=cwd, env=environment, check=True, capture_output=True)  # noqa: S603
+    subprocess.run([uv(), *arguments], cwd=cwd, env=environment, check=True, capture_output=True)
 
 
 async def _bare(python):

@@ -9,6 +9,7 @@ import orchestrator_server
 COMMANDS = {
     "serve": "orchestrator_server.cli.serve",
     "migrate": "orchestrator_server.cli.migrate",
+    "move": "orchestrator_server.cli.move",
     "user": "orchestrator_server.cli.user",
     "audit": "orchestrator_server.cli.audit",
     "backup": "orchestrator_server.cli.backup",

@@ -38,6 +38,7 @@ from orchestrator_server.http.keys import (
     HINTS,
     HOSTS,
     KEYS,
+    KNOWN,
     LOGS,
     MAILER,
     MAINTENANCE,
@@ -53,6 +54,7 @@ from orchestrator_server.http.keys import (
     THROTTLE,
     WAKEUPS,
 )
+from orchestrator_server.http.known import Known
 from orchestrator_server.http.metrics import Metrics
 from orchestrator_server.http.middleware import add_headers, check_host, observe
 from orchestrator_server.http.problems import problems
@@ -116,6 +118,7 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[CLOCK] = clock
     app[DATA_FOLDER] = config.data
     app[HOSTS] = config.hosts
+    app[KNOWN] = Known(clock)
     app[METRICS] = Metrics()
     app[WAKEUPS] = Wakeups()
     app[ORDERS] = Wakeups()

@@ -71,7 +71,7 @@ def _on_database(
     results: list[T] = []
 
     async def opened() -> None:
-        database = await open_database(config, lambda: datetime.now(UTC))
+        database = await open_now(config)
         try:
             results.append(await work(database, await get_keys(database, config)))
         finally:
@@ -79,6 +79,10 @@ def _on_database(
 
     run(opened)
     return results[0]
+
+
+async def open_now(config: Config) -> Database:
+    return await open_database(config, lambda: datetime.now(UTC))
 
 
 async def _keys_of(database: Database, config: Config) -> Keys:

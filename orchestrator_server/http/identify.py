@@ -1,6 +1,7 @@
 """Who is asking: one credential for each kind of caller, and no door for another kind's."""
 
 import re
+from collections.abc import Awaitable, Callable
 from enum import Enum
 
 from aiohttp import web
@@ -9,7 +10,8 @@ from orchestrator_server.access import api_tokens, tokens
 from orchestrator_server.access import service as access
 from orchestrator_server.access.callers import Actor, Caller, JobCaller
 from orchestrator_server.errors import Malformed, Unauthenticated
-from orchestrator_server.http.keys import CLOCK, DATABASE, KEYS
+from orchestrator_server.http.keys import CLOCK, DATABASE, KEYS, KNOWN
+from orchestrator_server.http.known import Credential
 from orchestrator_server.robots import service as robots
 from sdk.contract.audit import ActorType
 
@@ -46,17 +48,16 @@ async def identify(request: web.Request, door: Door) -> Caller | None:
     if door is Door.PUBLIC:
         return None
     if door is Door.ROBOTS or (door is Door.WORKERS and "X-Robot-Token" in request.headers):
-        return await _robot(request)
+        token = request.headers.get("X-Robot-Token", "")
+        if not token:
+            raise Unauthenticated("Send the robot's token in the header X-Robot-Token.")
+        return await _known(request, token, _robot)
     token = _bearer(request)
     if door in (Door.JOBS, Door.WORKERS):
         claims = tokens.read_job_token(request.app[KEYS], token)
         actor = Actor(type=ActorType.JOB, name=f"job {claims.job_id}")
         return JobCaller(id=claims.job_id, attempt=claims.attempt, actor=actor)
-    if token.startswith(api_tokens.PREFIX):
-        return await _program(request, token)
-    now = request.app[CLOCK]()
-    claims_of_person = tokens.verify(request.app[KEYS], token, now)
-    return await request.app[DATABASE].read(access.person, claims_of_person, origin(request))
+    return await _known(request, token, _person)
 
 
 def check_credentials(request: web.Request) -> None:
@@ -68,19 +69,36 @@ def check_credentials(request: web.Request) -> None:
         raise Malformed("Send one credential, once.")
 
 
-async def _robot(request: web.Request) -> Caller:
-    token = request.headers.get("X-Robot-Token", "")
-    if not token:
-        raise Unauthenticated("Send the robot's token in the header X-Robot-Token.")
+async def _known(
+    request: web.Request,
+    token: str,
+    look_up: Callable[[web.Request, str], Awaitable[Caller]],
+) -> Caller:
+    known = request.app[KNOWN]
+    user_agent = request.headers.get("User-Agent", "")
+    shown = Credential(look_up is _robot, token, request.remote, user_agent)
+    if (caller := known.get(shown)) is not None:
+        return caller
+    generation = known.generation
+    caller = await look_up(request, token)
+    known.keep(shown, caller, generation)
+    return caller
+
+
+async def _robot(request: web.Request, token: str) -> Caller:
     database = request.app[DATABASE].urgent  # a heartbeat is let in when all else has to wait
     robot, is_first_use = await database.read(robots.by_token, token, origin(request))
     if is_first_use:
         await database.write(robots.forget_previous_token, robot.id)
+        request.app[KNOWN].forget()
     return robot
 
 
-async def _program(request: web.Request, token: str) -> Caller:
+async def _person(request: web.Request, token: str) -> Caller:
     database = request.app[DATABASE]
+    if not token.startswith(api_tokens.PREFIX):
+        claims = tokens.verify(request.app[KEYS], token, request.app[CLOCK]())
+        return await database.read(access.person, claims, origin(request))
     person, is_worth_noting = await database.read(api_tokens.person, token, origin(request))
     if is_worth_noting:
         await database.write(api_tokens.note_use, person.token_id)

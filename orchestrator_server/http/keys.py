@@ -13,6 +13,7 @@ from orchestrator_server.artifacts.files import ArtifactFiles
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.hints import Hints
+from orchestrator_server.http.known import Known
 from orchestrator_server.http.metrics import Metrics
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.jobs.wants import Taker
@@ -36,6 +37,7 @@ HEARD = web.AppKey("heard", Heard)
 HINTS = web.AppKey("hints", Hints)
 HOSTS: web.AppKey[frozenset[str] | None] = web.AppKey("hosts", frozenset)
 KEYS = web.AppKey("keys", Keys)
+KNOWN = web.AppKey("known", Known)
 LOGS = web.AppKey("logs", Logs)
 MAILER = web.AppKey("mailer", Mailer)
 MAINTENANCE = web.AppKey("maintenance", Maintenance)

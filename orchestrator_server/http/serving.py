@@ -11,13 +11,15 @@ from orchestrator_server.access.callers import Caller, JobCaller, Person, RobotC
 from orchestrator_server.errors import NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies
-from orchestrator_server.http.identify import identify
-from orchestrator_server.http.keys import CALLER, ROUTE_PATH
+from orchestrator_server.http.identify import Door, identify
+from orchestrator_server.http.keys import CALLER, KNOWN, ROUTE_PATH
 from orchestrator_server.http.routes import NAME_IN_PATH, Route
 from sdk.contract.base import MAX_ID, Page
 
 ID_PATTERN = "[1-9][0-9]{0,18}"
 TEXT_PATTERN = "[^/]{1,255}"
+_ABOUT_WORK = ("/api/jobs", "/api/queue-items")  # these change nothing about anybody
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _CALLERS = (Person, RobotCaller, JobCaller, Worker)
 
 
@@ -26,9 +28,11 @@ def mount(app: web.Application, route: Route) -> None:
     pattern = NAME_IN_PATH.sub(
         lambda m: f"{{{m[1]}:{TEXT_PATTERN if m[1] in route.texts else ID_PATTERN}}}", route.path
     )
-    guarded = _guarded(route)
+    handler = _guarded(route)
+    if _may_change_callers(route):
+        handler = _forgetting(handler)
     for path in {pattern, pattern.rstrip("/") + "/"}:
-        app.router.add_route(route.method, path, guarded)
+        app.router.add_route(route.method, path, handler)
 
 
 def reply(body: Any, status: int = 200, *, next_page: str | None = None) -> web.Response:
@@ -40,7 +44,7 @@ def reply(body: Any, status: int = 200, *, next_page: str | None = None) -> web.
     return response
 
 
-def _guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _guarded(route: Route) -> Handler:
     hints = get_type_hints(route.handler)
     hints.pop("return")
     named = {kind: name for name, hint in hints.items() for kind in [hint]}
@@ -71,6 +75,22 @@ def _guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         return _answer(request, route, await route.handler(request, **arguments))
 
     return guarded
+
+
+def _forgetting(handler: Handler) -> Handler:
+    async def forgetting(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        finally:
+            request.app[KNOWN].forget()
+
+    return forgetting
+
+
+def _may_change_callers(route: Route) -> bool:
+    """Whether somebody may be somebody else, or have other rights, when it is done."""
+    by_people = route.door in (Door.PEOPLE, Door.PUBLIC) and route.method != "GET"
+    return by_people and not route.path.startswith(_ABOUT_WORK)
 
 
 def _check_rights(route: Route, caller: Caller | None) -> None:

@@ -1,0 +1,237 @@
+"""From the SQLite file of one server to a PostgreSQL, every row, and every row compared.
+
+Rows go in the order in which the file has them, some at a time, so that what was interrupted goes
+on where it was: behind as many rows as have arrived. The file is held meanwhile, and is only
+read; what was changed in it between two tries is found when the rows are compared.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from sdk.failpoints import failpoint
+
+PAGE = 5_000
+_MARK = "CREATE TABLE IF NOT EXISTS moving_from_sqlite (begun_at TIMESTAMPTZ DEFAULT now())"
+_MARKED = "SELECT to_regclass('moving_from_sqlite') IS NOT NULL"
+_NOT_MOVED = {"migrations", "moving_from_sqlite"}  # of these each database has its own
+_TYPES = """
+SELECT column_name, data_type FROM information_schema.columns
+WHERE table_schema = current_schema() AND table_name = %s ORDER BY ordinal_position
+"""
+_KEY = """
+SELECT a.attname FROM pg_index AS i
+JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY array_position(i.indkey, a.attnum)
+"""
+# As SQLite has it, so that a row of one is the same text as the row of the other.
+_AS_TEXT = {
+    "timestamp with time zone": (
+        """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+    ),
+    "boolean": "CAST({} AS int)",
+    "json": "CAST({} AS text)",
+    "text": '{} COLLATE "C"',
+}
+
+Rows = Iterator[tuple[Any, ...]]
+
+
+class CannotMove(Exception):
+    """The message says what stands in the way, and what to do."""
+
+
+class _Table(msgspec.Struct, frozen=True):
+    name: str
+    types: dict[str, str]  # of its columns, as PostgreSQL calls them
+    key: list[str]
+    later: list[str]  # columns that refer to a table which is filled after this one
+
+
+def move(path: Path, url: str, tell: Callable[[str, int], None]) -> int:
+    """Fill an empty, migrated PostgreSQL from the file; tell of each table, and return how many
+    rows there are. Raises CannotMove, and leaves the file as it is in any case."""
+    with (
+        closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as source,
+        psycopg.connect(url) as target,
+    ):
+        _hold(source)
+        _must_be_alike(source, target)
+        tables = _tables(source, target)
+        _must_be_ours(target, tables)
+        for table in tables:
+            _copy(source, target, table)
+        for table in tables:
+            _fill_later(source, target, table)
+            _go_on_counting(source, target, table)
+        failpoint("move.before_comparing")
+        total = 0
+        for table in tables:
+            count = _compare(source, target, table)
+            tell(table.name, count)
+            total += count
+        target.execute("DROP TABLE moving_from_sqlite")
+        return total
+
+
+def _hold(source: sqlite3.Connection) -> None:
+    try:
+        source.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        raise CannotMove(f"The SQLite file is in use ({error}); stop the server first.") from error
+
+
+def _must_be_alike(source: sqlite3.Connection, target: psycopg.Connection[Any]) -> None:
+    applied = "SELECT version, checksum FROM migrations ORDER BY version"
+    if source.execute(applied).fetchall() != target.execute(applied).fetchall():
+        raise CannotMove("The SQLite file is of another version; run `orchestrator migrate` first.")
+
+
+def _must_be_ours(target: psycopg.Connection[Any], tables: list[_Table]) -> None:
+    """Empty, or half filled by us."""
+    [(is_marked,)] = target.execute(_MARKED).fetchall()
+    taken = [table.name for table in tables if _count(target, table.name)]
+    if taken and not is_marked:
+        raise CannotMove(
+            f"The PostgreSQL has data already, in {', '.join(taken)}; give an empty database."
+        )
+    target.execute(_MARK)
+    target.commit()
+
+
+def _tables(source: sqlite3.Connection, target: psycopg.Connection[Any]) -> list[_Table]:
+    """Each behind those that it refers to, as far as they do not refer to each other."""
+    names = [row[0] for row in source.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' "
+        "ORDER BY name"
+    )]  # fmt: skip
+    waiting = {
+        name: [(row[3], row[2]) for row in source.execute(f'PRAGMA foreign_key_list("{name}")')]
+        for name in names
+        if name not in _NOT_MOVED
+    }
+    done: list[_Table] = []
+    while waiting:
+        ready = [
+            name
+            for name, refers in waiting.items()
+            if not {other for _, other in refers} & (waiting.keys() - {name})
+        ]
+        name = min(ready or waiting, key=lambda name: (len(waiting[name]), name))
+        refers = waiting.pop(name)
+        later = [column for column, other in refers if other in waiting or other == name]
+        types = dict(target.execute(_TYPES, [name]).fetchall())
+        key = [row[0] for row in target.execute(_KEY, [name])]
+        done.append(_Table(name, types, key, later))
+    return done
+
+
+def _copy(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _Table) -> None:
+    columns = list(table.types)
+    into = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    convert = [_conversion(table, column) for column in columns]
+    while True:
+        there = _count(target, table.name)
+        page = source.execute(
+            f"SELECT {_listed(columns)} FROM {table.name} ORDER BY rowid LIMIT ? OFFSET ?",
+            (PAGE, there),
+        ).fetchall()
+        if not page:
+            return
+        with target.cursor() as cursor, cursor.copy(into) as copy:
+            for row in page:
+                copy.write_row([do(value) for do, value in zip(convert, row, strict=True)])
+        target.commit()
+        failpoint("move.after_page")
+
+
+def _conversion(table: _Table, column: str) -> Callable[[Any], Any]:
+    if column in table.later:
+        return lambda _: None
+    if table.types[column] == "boolean":
+        return lambda value: None if value is None else bool(value)
+    return lambda value: value
+
+
+def _fill_later(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _Table) -> None:
+    for column in table.later:
+        found = source.execute(
+            f"SELECT {column}, {_listed(table.key)} FROM {table.name} WHERE {column} IS NOT NULL"
+        )
+        where = " AND ".join(f"{name} = %s" for name in table.key)
+        with target.cursor() as cursor:
+            cursor.executemany(
+                _text(f"UPDATE {table.name} SET {column} = %s WHERE {where}"), found.fetchall()
+            )
+    target.commit()
+
+
+def _go_on_counting(
+    source: sqlite3.Connection, target: psycopg.Connection[Any], table: _Table
+) -> None:
+    """No number is given twice, nor that of a row that was deleted."""
+    for (last,) in source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)):
+        if last:
+            target.execute(
+                "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", (table.name, last)
+            )
+    target.commit()
+
+
+def _compare(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _Table) -> int:
+    """How many rows the table has, each the same in both."""
+    count = 0
+    for ours, theirs in zip_longest(
+        _rows_of_sqlite(source, table), _rows_of_postgres(target, table)
+    ):
+        if ours != theirs:
+            which = dict(zip(table.key, (ours or theirs or ())[: len(table.key)], strict=False))
+            raise CannotMove(
+                f"{table.name} {which} is not the same in both. The SQLite file is as it was; "
+                "drop the PostgreSQL database, make it anew, and move again."
+            )
+        count += 1
+    return count
+
+
+def _rows_of_sqlite(source: sqlite3.Connection, table: _Table) -> Rows:
+    return source.execute(
+        f"SELECT {_listed(_key_first(table))} FROM {table.name} ORDER BY {_listed(table.key)}"
+    )
+
+
+def _rows_of_postgres(target: psycopg.Connection[Any], table: _Table) -> Rows:
+    columns = [_AS_TEXT.get(table.types[c], "{}").format(c) for c in _key_first(table)]
+    order = [_AS_TEXT.get(table.types[c], "{}").format(c) for c in table.key]
+    with target.cursor(name="moved") as cursor:  # at the server, not all of it in memory
+        cursor.itersize = PAGE
+        yield from cursor.execute(
+            _text(f"SELECT {_listed(columns)} FROM {table.name} ORDER BY {_listed(order)}")
+        )
+
+
+def _key_first(table: _Table) -> list[str]:
+    return [*table.key, *(column for column in table.types if column not in table.key)]
+
+
+def _count(target: psycopg.Connection[Any], name: str) -> int:
+    [(count,)] = target.execute(_text(f"SELECT count(*) FROM {name}")).fetchall()
+    return cast(int, count)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)
+
+
+def _text(text: str) -> sql.SQL:
+    """Put together from names of our own schema, and from nothing else."""
+    return sql.SQL(text)
