@@ -88,6 +88,7 @@ class Maintenance:
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        await self._write_who_was_heard()
 
     async def _watch(self, last: pulse.Moment | None) -> None:
         """Whoever comes to lead gives every lease anew: why the other one no longer leads is

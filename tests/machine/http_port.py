@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from orchestrator_server.app import create_app
-from orchestrator_server.http.keys import DATABASE, KEYS, MAINTENANCE
+from orchestrator_server.http.keys import DATABASE, HEARD, KEYS, MAINTENANCE
 from tests.conftest import serving
 from tests.machine import facts
 from tests.machine.answers import Answer, ok
@@ -38,6 +38,10 @@ class HttpPort(Port):
         await self.open()
         self._job_tokens = tokens
         return ok()
+
+    async def rows(self):
+        await self._app[HEARD].flush()  # as whoever asks for robots does
+        return await super().rows()
 
     async def come_late(self):
         await self._app[MAINTENANCE]._tick(late_seconds=LATE_SECONDS)

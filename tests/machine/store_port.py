@@ -10,7 +10,7 @@ from orchestrator_server.db.open import open_database
 from orchestrator_server.errors import Conflict, OrchestratorError
 from orchestrator_server.etags import Expected
 from orchestrator_server.http.problems import status_of
-from orchestrator_server.jobs import attempts, beats, claiming, editing, service
+from orchestrator_server.jobs import attempts, claiming, editing, service
 from orchestrator_server.keys import load
 from orchestrator_server.maintenance import leases
 from orchestrator_server.processes import editing as processes
@@ -18,6 +18,7 @@ from orchestrator_server.queue_items import claims
 from orchestrator_server.queue_items import service as items
 from orchestrator_server.robots import editing as robot_editing
 from orchestrator_server.robots import service as robots
+from orchestrator_server.runner import heartbeats
 from sdk.contract.audit import ActorType
 from sdk.contract.jobs import JobCreate, JobUpdate
 from sdk.contract.processes import ProcessUpdate
@@ -176,6 +177,6 @@ def _job_of(unit, tx, *args):
 
 
 def _beat(tx, robot, beat):
-    robots.beat(tx, robot, None)
-    actions = beats.beat(tx, robot, beat.jobs, SETTINGS)
+    actions, _ = heartbeats._take(tx, robot, beat, SETTINGS)
+    robots.heard(tx, [robot.id], tx.now)
     return {"status": "ok", "jobs": actions}
