@@ -58,6 +58,16 @@ class _Table(msgspec.Struct, frozen=True):
 def move(path: Path, url: str, tell: Callable[[str, int], None]) -> int:
     """Fill an empty, migrated PostgreSQL from the file; tell of each table, and return how many
     rows there are. Raises CannotMove, and leaves the file as it is in any case."""
+    try:
+        return _move(path, url, tell)
+    except (psycopg.Error, sqlite3.Error) as error:
+        why = error.diag.message_primary if isinstance(error, psycopg.Error) else str(error)
+        raise CannotMove(
+            f"The move stopped: {why or type(error).__name__}. Run it again, and it goes on."
+        ) from error
+
+
+def _move(path: Path, url: str, tell: Callable[[str, int], None]) -> int:
     with (
         closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as source,
         psycopg.connect(url) as target,
@@ -82,8 +92,10 @@ def move(path: Path, url: str, tell: Callable[[str, int], None]) -> int:
 
 
 def _hold(source: sqlite3.Connection) -> None:
+    """Alone: a server that has the file open, even an idle one, would go on writing into it."""
     try:
-        source.execute("BEGIN IMMEDIATE")
+        source.execute("PRAGMA locking_mode = EXCLUSIVE")
+        source.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         raise CannotMove(f"The SQLite file is in use ({error}); stop the server first.") from error
 

@@ -10,6 +10,7 @@ from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.jobs import retention
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.keys import Keys
+from orchestrator_server.queue_items import retention as items
 from orchestrator_server.repeats import service as repeats
 from orchestrator_server.sdk_sessions import service as sdk_sessions
 from orchestrator_server.settings.current import CurrentSettings
@@ -45,6 +46,8 @@ class OldThings:
             for job in await self._database.write(retention.forget_jobs, age, BATCH):
                 await self._logs.remove(job.id, job.attempt)
                 await asyncio.to_thread(self._artifacts.remove_job, job.id)
+        if days := self._settings.jobs.item_retention_days:
+            await self._database.write(items.forget_items, timedelta(days=days), BATCH)
         if days := self._settings.logging.job_log_retention_days:
             await self._remove_logs(timedelta(days=days))
         if days := self._settings.logging.audit_retention_days:

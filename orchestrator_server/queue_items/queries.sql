@@ -152,3 +152,15 @@ ORDER BY i.lease_until LIMIT :limit;
 
 -- name: too_late
 SELECT id FROM queue_items WHERE status = 'new' AND deadline <= :now ORDER BY deadline LIMIT :limit;
+
+-- name: ended_before
+SELECT id FROM queue_items
+WHERE status IN ('completed', 'failed', 'abandoned') AND updated_at < :before
+ORDER BY updated_at LIMIT :limit;
+
+-- name: forget [sqlite]
+DELETE FROM queue_items WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: forget [postgres]
+DELETE FROM queue_items
+WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));

@@ -61,6 +61,7 @@ class JobSettings(Resource, frozen=True, kw_only=True):
     log_limit_bytes: Annotated[int, Meta(ge=1024, le=2**40)] = 16 * 1024 * 1024
     result_limit_bytes: Annotated[int, Meta(ge=1024, le=1_000_000)] = 1_000_000
     retention_days: Days = 0
+    item_retention_days: Days = 0  # of queue items that have ended
 
 
 class EmailSettings(Resource, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from orchestrator_server.app import create_app
+from orchestrator_server.cli import move
 from orchestrator_server.config import Config
 from orchestrator_server.db import moving
 from tests.conftest import serving
@@ -133,8 +134,30 @@ async def test_a_row_that_differs_is_found(old, new):
 
 
 async def test_a_server_at_work_is_not_moved_from(old, new):
+    async with serving(create_app(old)) as server, api_at(server["url"]) as api:
+        admin = await api.sign_in()
+        await some_work(admin)
+        refused = await moved(new)
+        assert refused.returncode == 78
+        assert "stop the server first" in refused.stderr
+        await admin.make_robot("another")
+
+
+async def test_a_postgresql_that_goes_away_is_told_without_its_password(old, new):
     await fill(old)
-    with closing(sqlite3.connect(old.sqlite_path, isolation_level=None)) as writer:
-        writer.execute("BEGIN IMMEDIATE")
-        with pytest.raises(moving.CannotMove, match="stop the server first"):
-            moving.move(old.sqlite_path, new.database_url, print)
+    url = new.database_url.replace("postgres@", "postgres:s3cret@")
+    await move._migrated(new)
+    with psycopg.connect(new.database_url, autocommit=True) as other:
+        [(name,)] = other.execute("SELECT current_database()").fetchall()
+        with pytest.raises(moving.CannotMove, match="Run it again") as told:
+            moving.move(old.sqlite_path, url, lambda *_: end_others(other, name))
+    assert "s3cret" not in str(told.value)
+    assert old.sqlite_path.exists()
+
+
+def end_others(connection, name):
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = %s AND pid <> pg_backend_pid()",
+        [name],
+    )
