@@ -47,6 +47,10 @@ class Side:
         self._admin = admin.headers
         self.robots = [robot.headers for robot in robots]
 
+    @property
+    def pid(self):
+        return self._server.process.pid
+
     async def _ask(self, path, headers, **body):
         async with self._session.post(self._server.url + path, json=body, headers=headers) as said:
             assert said.status < 300, await said.text()
@@ -180,12 +184,11 @@ class Side:
             crowd.stdin.write("\n".join(tokens).encode())
             crowd.stdin.close()
             await crowd.stdout.readline()
-            pid = self._server.process.pid
-            before = cpu_seconds(pid)
+            before = cpu_seconds(self.pid)
             await asyncio.sleep(IDLE_SECONDS)
-            share = (cpu_seconds(pid) - before) / IDLE_SECONDS
+            share = (cpu_seconds(self.pid) - before) / IDLE_SECONDS
             assert crowd.returncode is None
-            return [share, psutil.Process(pid).memory_info().rss / 1e6]
+            return [share, psutil.Process(self.pid).memory_info().rss / 1e6]
         finally:
             crowd.kill()
             await crowd.wait()

@@ -4,6 +4,9 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import os
+import sys
+import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +22,7 @@ MIN_DIFFERENT_CHARACTERS = 5
 MAX_CHARACTERS = 1024
 THREADS = 2  # a hash takes a quarter of a second; requests must not wait for sign-ins
 QUEUE = 20
+NICE = 10  # how far they stand back behind the rest of the server
 _FORMAT = "v2$"
 
 T = TypeVar("T")
@@ -31,7 +35,9 @@ class Passwords:
     def __init__(self, pepper: bytes, cost: int = COST) -> None:
         self._pepper = pepper
         self._cost = cost
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix="passwords", initializer=_give_way
+        )
         self._waiting = 0
         # What an unknown user's password is compared with: as dear to check as a real hash,
         # made at the lowest cost, so that a start does not wait for it.
@@ -69,6 +75,14 @@ class Passwords:
     def _digest(self, password: str) -> bytes:
         text = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
         return base64.b64encode(hmac.digest(self._pepper, text, hashlib.sha256))
+
+
+def _give_way() -> None:
+    """People may wait a moment longer for a sign-in, for robots then need not wait for them. On
+    Linux each thread has a priority of its own."""
+    if sys.platform == "linux":
+        nice = max(NICE, os.getpriority(os.PRIO_PROCESS, 0))  # upwards nobody is let without rights
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 def check_strength(

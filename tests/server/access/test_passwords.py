@@ -2,12 +2,15 @@
 
 import asyncio
 import base64
+import os
 import re
+import sys
+import threading
 
 import pytest
 
 from orchestrator_server import mail
-from orchestrator_server.access import resets, service, throttle
+from orchestrator_server.access import passwords, resets, service, throttle
 from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.errors import Unauthenticated
 from orchestrator_server.http.keys import DATABASE, MAILER, SETUP_TOKEN, THROTTLE
@@ -364,3 +367,15 @@ async def test_a_password_that_was_changed_while_it_was_checked_signs_nobody_in(
     await database.write(resets.reset, SYSTEM, made["token"], "v2$another")
     with pytest.raises(Unauthenticated):
         await database.write(service.sign_in, SYSTEM, known, 5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority")
+async def test_sign_ins_stand_back_behind_the_rest():
+    keeper = passwords.Passwords(b"pepper", cost=4)
+    try:
+        await keeper.hash(NEW)
+        [thread] = [one for one in threading.enumerate() if one.name.startswith("passwords")]
+        nice = os.getpriority(os.PRIO_PROCESS, thread.native_id)
+        assert nice == max(passwords.NICE, os.getpriority(os.PRIO_PROCESS, 0))
+    finally:
+        keeper.close()
