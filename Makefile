@@ -31,7 +31,7 @@ docs: .venv/ready  ## write docs/api.md and sdk/client/ anew from the route tabl
 fuzz: .venv/ready  ## ask the server whatever its API allows, for longer: make fuzz [EXAMPLES=200]
 	RUNWRIGHT_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/program/test_fuzz.py
 
-bench: .venv/ready  ## measure, and write docs/performance.md; QUICK=1 only shows, in three minutes
+bench: .venv/ready  ## measure, and write docs/performance.md; QUICK=1 shows the server's, in three minutes
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 clean:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from benchmarks import bare
+from benchmarks import bare, side
 from benchmarks.agent import cpu_seconds
 from benchmarks.side import CLIENTS, IDLE_ROBOTS, MANY_JOBS, SIGN_INS, a_side
 from tests.support import postgres
@@ -19,11 +19,14 @@ from tests.support.processes import free_port
 
 HEAD = "## The server under load"
 SLICE_SECONDS = 2.0
+FEW_ROUNDS = 10  # with less than that, a quick look is wanted
 
 
 async def measure(rounds):
     """Lists of figures by name; rates are per second, times in milliseconds."""
     slices = max(3, rounds // 10)
+    if rounds < FEW_ROUNDS:
+        side.IDLE_SECONDS, side.ASKED = 5.0, 50
     found = {}
     with tempfile.TemporaryDirectory() as folder, postgres.cluster() as cluster:
         databases = postgres.Databases(cluster.url)
@@ -36,8 +39,8 @@ async def measure(rounds):
         ):
             for _ in range(slices):
                 await _slice(found, "echo", _echoes, echo[0], pid=echo[1])
-                for kind, side in (("sqlite", lite), ("postgres", pg)):
-                    await _slice(found, f"cycle {kind}", side.cycle, pid=side.pid)
+                for kind, one in (("sqlite", lite), ("postgres", pg)):
+                    await _slice(found, f"cycle {kind}", one.cycle, pid=one.pid)
                 await pg.make_jobs(int(CLIENTS * 400 * SLICE_SECONDS / 10))
                 found.setdefault("claims postgres", []).append(await pg.drain())
                 await pg.make_jobs(int(CLIENTS * 400 * SLICE_SECONDS / 10))
@@ -52,9 +55,9 @@ async def measure(rounds):
             found["idle"] = await idle.crowd()
         for workers in (1, 2):
             url = databases.url_of(databases.create())
-            async with a_side(place / f"w{workers}", url, workers) as side:
+            async with a_side(place / f"w{workers}", url, workers) as one:
                 for _ in range(slices):
-                    await _slice(found, f"workers {workers}", side.cycle)
+                    await _slice(found, f"workers {workers}", one.cycle)
     return found
 
 
