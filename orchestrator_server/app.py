@@ -188,8 +188,10 @@ async def _maintained(app: web.Application, peers: Peers) -> AsyncIterator[None]
         await app[MAINTENANCE].start()
         yield
     finally:
-        await app[MAINTENANCE].stop()
-        await peers.stop()
+        try:
+            await app[MAINTENANCE].stop()
+        finally:
+            await peers.stop()
 
 
 def _maintenance(app: web.Application, peers: Peers) -> Maintenance:

@@ -117,6 +117,8 @@ class PostgresPeers:
                 await self._listen(heard)
             except (psycopg.Error, OSError) as error:
                 log.warning("not connected to the other servers", why=type(error).__name__)
+            except Exception:  # a bug of ours; without this task nobody would ever lead
+                log.exception("hearing the other servers failed; it begins anew")
             finally:
                 self._leads = self._is_alone = False
             await asyncio.sleep(LOOK_SECONDS)

@@ -75,7 +75,7 @@ async def _known(
     look_up: Callable[[web.Request, str], Awaitable[Caller]],
 ) -> Caller:
     known = request.app[KNOWN]
-    user_agent = request.headers.get("User-Agent", "")
+    user_agent = request.headers.get("User-Agent", "")[:_USER_AGENT_CHARACTERS]
     shown = Credential(look_up is _robot, token, request.remote, user_agent)
     if (caller := known.get(shown)) is not None:
         return caller

@@ -149,6 +149,29 @@ async def test_a_hint_that_is_none_is_ignored(config, no_look):
             assert (await claim)["job"]
 
 
+async def test_a_bug_in_what_hears_does_not_end_the_hearing(config, no_look, monkeypatch):
+    async with two_servers(config) as (servers, (here, there)):
+        peers = peers_of(servers[1])
+        failing, looked, look = [RuntimeError("a bug")], [], peers._look
+
+        async def fail_once(connection):
+            if failing:
+                raise failing.pop()
+            await look(connection)
+            looked.append(True)
+
+        monkeypatch.setattr(peers, "_look", fail_once)
+        await until(lambda: looked)
+        robot = await there.make_robot()
+        claim = asyncio.create_task(
+            robot.post("/api/runner/next-job", 200, claim_key="k", wait_seconds=20)
+        )
+        await until(lambda: servers[1][WAKEUPS].count)
+        await here.make_job(await here.make_process())
+        async with asyncio.timeout(10):
+            assert (await claim)["job"]
+
+
 async def test_workers_share_the_work_and_one_that_dies_is_replaced(config):
     server = ServerProcess(config.data, config.database_url)
     server._arguments += ["--workers", "2"]
