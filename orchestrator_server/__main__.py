@@ -10,6 +10,7 @@ COMMANDS = {
     "serve": "orchestrator_server.cli.serve",
     "migrate": "orchestrator_server.cli.migrate",
     "move": "orchestrator_server.cli.move",
+    "store": "orchestrator_server.cli.store",
     "user": "orchestrator_server.cli.user",
     "audit": "orchestrator_server.cli.audit",
     "backup": "orchestrator_server.cli.backup",

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-import structlog
 from aiohttp import web
 
 from orchestrator_server import keys
@@ -16,7 +15,6 @@ from orchestrator_server.access import service as people
 from orchestrator_server.access.passwords import Passwords, check_strength
 from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.artifacts import routes as artifacts
-from orchestrator_server.artifacts.files import ArtifactFiles
 from orchestrator_server.assets import routes as assets
 from orchestrator_server.audit import routes as audit
 from orchestrator_server.config import Config
@@ -30,7 +28,6 @@ from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.hints import Hints
 from orchestrator_server.http import docs, health, openapi
 from orchestrator_server.http.keys import (
-    ARTIFACTS,
     CLOCK,
     DATA_FOLDER,
     DATABASE,
@@ -43,9 +40,9 @@ from orchestrator_server.http.keys import (
     MAILER,
     MAINTENANCE,
     METRICS,
+    OBJECTS,
     OPENAPI,
     ORDERS,
-    PACKAGES,
     PASSWORDS,
     SDK_WAITING,
     SEALER,
@@ -64,12 +61,12 @@ from orchestrator_server.jobs import routes as jobs
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.machines import routes as machines
 from orchestrator_server.mail import Mailer
+from orchestrator_server.maintenance import leftovers
 from orchestrator_server.maintenance.high_water import HighWater
 from orchestrator_server.maintenance.loop import Maintenance
 from orchestrator_server.maintenance.old_things import OldThings
-from orchestrator_server.packages import editing as package_editing
+from orchestrator_server.objects.open import open_store
 from orchestrator_server.packages import routes as packages
-from orchestrator_server.packages.storage import PackageStore
 from orchestrator_server.processes import routes as processes
 from orchestrator_server.queue_items import routes as queue_items
 from orchestrator_server.queues import routes as queues
@@ -105,9 +102,6 @@ FEATURES = [
     docs,
 ]
 ROUTES: list[Route] = [route for feature in FEATURES for route in feature.ROUTES]
-OTHERS_UPLOAD_SECONDS = 3600  # how long another server may be receiving a file
-
-log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 
@@ -123,7 +117,6 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[WAKEUPS] = Wakeups()
     app[ORDERS] = Wakeups()
     app[SDK_WAITING] = Waiting()
-    app[ARTIFACTS] = ArtifactFiles(config.data / "artifacts")
     app[OPENAPI] = openapi.document(ROUTES)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
@@ -160,10 +153,10 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
         app[SEALER] = Sealer(keys.KeyFile(config.key_file, app[KEYS]))
         app[SETTINGS] = CurrentSettings(lambda settings: _apply(config, settings))
         await app[SETTINGS].refresh(database)
-        app[PACKAGES] = PackageStore(config.data / "packages")
+        app[OBJECTS] = await open_store(config, app[KEYS])
         app[HEARD] = Heard(database)
-        await _sweep(app, database)
-        app[LOGS] = Logs(config.data / "logs", lambda: app[SETTINGS].jobs.log_limit_bytes)
+        await leftovers.sweep(database, app[OBJECTS], config.data)
+        app[LOGS] = _logs(app, config)
         app[SETUP_TOKEN] = await create_first_admin(database, app[PASSWORDS], config)
         app[THROTTLE] = Throttle(clock)
         app[MAILER] = Mailer()
@@ -194,6 +187,12 @@ async def _maintained(app: web.Application, peers: Peers) -> AsyncIterator[None]
             await peers.stop()
 
 
+def _logs(app: web.Application, config: Config) -> Logs:
+    """What is written is in the folder; what has ended goes where packages are, if that is not."""
+    archive = app[OBJECTS] if config.store else None
+    return Logs(config.data, lambda: app[SETTINGS].jobs.log_limit_bytes, archive)
+
+
 def _maintenance(app: web.Application, peers: Peers) -> Maintenance:
     database = app[DATABASE]
     return Maintenance(
@@ -202,21 +201,11 @@ def _maintenance(app: web.Application, peers: Peers) -> Maintenance:
         app[WAKEUPS],
         app[SETTINGS],
         app[HEARD],
-        OldThings(database, app[SETTINGS], app[LOGS], app[KEYS], app[ARTIFACTS]),
+        OldThings(database, app[SETTINGS], app[LOGS], app[KEYS], app[OBJECTS]),
         app[KEYS],
         HighWater(database, app[DATA_FOLDER]),
         app[CLOCK],
     )
-
-
-async def _sweep(app: web.Application, database: Database) -> None:
-    """A server that was killed may have left a file without a row; a lost disk, the reverse."""
-    age = 0 if database.dialect == "sqlite" else OTHERS_UPLOAD_SECONDS
-    app[ARTIFACTS].sweep(older_than_seconds=age)
-    files = await database.read(package_editing.stored_files)
-    there = app[PACKAGES].sweep({file.file_path for file in files}, older_than_seconds=age)
-    for package in package_editing.missing_files(files, there):
-        log.error("the file of a package is missing; publish it again", package=package)
 
 
 async def create_first_admin(

@@ -11,6 +11,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     database_url: str | None = None  # none: SQLite in the data folder
     listen_url: str | None = None  # past a pooler; none: the database_url
+    store: str | None = None  # the object store; none: the data folder
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1  # processes that share the port

@@ -18,6 +18,7 @@ from orchestrator_server.db.migrate import migrate
 from orchestrator_server.db.sqlite import SqliteDatabase
 from orchestrator_server.http.protocol import Runner
 from tests.support import postgres as a_postgres
+from tests.support import s3
 from tests.support.world import ADMIN_PASSWORD, api_at
 
 
@@ -48,6 +49,18 @@ def clock():
 def postgres_databases():
     with a_postgres.server() as url:
         yield a_postgres.Databases(url)
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    with s3.server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_environment(s3_server, monkeypatch):
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

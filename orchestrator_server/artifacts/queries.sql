@@ -20,3 +20,14 @@ ORDER BY attempt, id;
 
 -- name: file
 SELECT name, sha256, size_bytes, file_path FROM artifacts WHERE job_id = :job_id AND id = :id;
+
+-- name: files_of [sqlite]
+SELECT id, file_path, sha256 FROM artifacts
+WHERE job_id IN (SELECT value FROM json_each(:ids));
+
+-- name: files_of [postgres]
+SELECT id, file_path, sha256 FROM artifacts
+WHERE job_id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));
+
+-- name: files_after
+SELECT id, file_path, sha256 FROM artifacts WHERE id > :last_id ORDER BY id LIMIT :limit;

@@ -6,12 +6,12 @@ from aiohttp import web
 
 from orchestrator_server.access.callers import JobCaller, RobotCaller
 from orchestrator_server.artifacts import service
-from orchestrator_server.artifacts.files import MAX_BYTES
-from orchestrator_server.artifacts.service import Attempt
+from orchestrator_server.artifacts.service import FOLDER, MAX_BYTES, Attempt
 from orchestrator_server.assets import reads
 from orchestrator_server.http import bodies, downloads
-from orchestrator_server.http.keys import ARTIFACTS, DATABASE, SEALER
+from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, OBJECTS, SEALER
 from orchestrator_server.http.routes import get, job_put, robot_put
+from orchestrator_server.objects.incoming import receive
 from sdk.contract.jobs import Artifact
 from sdk.contract.runner import ArtifactBring
 from sdk.masking.mask import Mask
@@ -33,12 +33,12 @@ async def bring_artifact(
 
 async def _take_in(request: web.Request, of: Attempt, name: str) -> Artifact:
     bodies.check_type(request, (BINARY,))
-    files, database, sealer = request.app[ARTIFACTS], request.app[DATABASE], request.app[SEALER]
+    objects, database, sealer = request.app[OBJECTS], request.app[DATABASE], request.app[SEALER]
     # A script that brings it by itself has not covered its name, and its robot may not know yet.
     secrets = await database.read(reads.values, sealer, of.job_id, of.number)
     name = Mask(secrets).text(name)
     await database.read(service.check, of, name)  # before it is sent
-    async with files.receive(of.job_id) as (incoming, file_path):
+    async with receive(request.app[DATA_FOLDER], MAX_BYTES, "An artifact") as incoming:
         async for chunk in bodies.chunks(request):
             incoming.write(chunk)
         incoming.complete()
@@ -46,16 +46,16 @@ async def _take_in(request: web.Request, of: Attempt, name: str) -> Artifact:
             name=name,
             sha256=incoming.sha256,
             size_bytes=incoming.size_bytes,
-            file_path=file_path,
+            file_path=f"{of.job_id}/{incoming.path.name}",
         )
-        files.keep(incoming, file_path)
+        await objects.put(FOLDER + left.file_path, incoming.path)
         try:
             kept, replaced = await database.write(service.keep, of, left)
         except Exception:
-            files.remove(file_path)
+            await objects.remove([FOLDER + left.file_path])
             raise
     if replaced is not None:
-        files.remove(replaced)
+        await objects.remove([FOLDER + replaced])
     return kept
 
 
@@ -67,10 +67,12 @@ async def list_artifacts(request: web.Request, job_id: int) -> list[Artifact]:
 async def get_artifact(request: web.Request, job_id: int, artifact_id: int) -> web.StreamResponse:
     """Fetch a file that a job left, whole or one range of it."""
     left = await request.app[DATABASE].read(service.file_of, job_id, artifact_id)
-    path = request.app[ARTIFACTS].path(left.file_path)
+    wanted = downloads.Wanted(
+        FOLDER + left.file_path, left.size_bytes, left.sha256, "The file of this artifact"
+    )
     named = f"attachment; filename*=UTF-8''{quote(left.name, safe='')}"  # RFC 6266
     headers = {"Content-Type": BINARY, "Content-Disposition": named}
-    return await downloads.send(request, path, left.size_bytes, left.sha256, headers)
+    return await downloads.send(request, wanted, headers)
 
 
 ROUTES = [

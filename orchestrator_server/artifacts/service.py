@@ -9,6 +9,7 @@ from orchestrator_server import names
 from orchestrator_server.access.callers import JobCaller, RobotCaller
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
+from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict
 from orchestrator_server.jobs import attempts
@@ -17,7 +18,9 @@ from sdk.contract.jobs import Artifact
 
 sql = queries.load(__package__)
 
+FOLDER = "artifacts/"  # in the object store; in it, one for each job
 MOST = 200  # of one attempt
+MAX_BYTES = 64 * 1024 * 1024
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +29,7 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     sha256: str
     size_bytes: int
-    file_path: str
+    file_path: str  # JOB/NAME, below FOLDER
 
 
 class _Kept(Artifact, frozen=True, kw_only=True):
@@ -35,6 +38,12 @@ class _Kept(Artifact, frozen=True, kw_only=True):
     def shown(self) -> Artifact:
         told = {name: getattr(self, name) for name in Artifact.__struct_fields__}
         return Artifact(**told)
+
+
+class _File(msgspec.Struct, frozen=True):
+    id: int
+    file_path: str
+    sha256: str
 
 
 class _Count(msgspec.Struct, frozen=True):
@@ -76,6 +85,16 @@ def keep(tx: Transaction, of: Attempt, left: Left) -> tuple[Artifact, str | None
     kept = tx.one(sql.keep, Artifact, missing="It was not kept.", name=name, **where, **values)
     audit.record(tx, of.caller.actor, "artifact.created", after=kept, name=name)
     return kept, before.file_path if before else None
+
+
+def files_of(tx: Transaction, job_ids: list[int]) -> list[str]:
+    """The names, in the object store, of all that these jobs left."""
+    return [FOLDER + file.file_path for file in tx.all(sql.files_of, _File, ids=Json(job_ids))]
+
+
+def files_after(tx: Transaction, last_id: int) -> list[_File]:
+    """The next ones of all there are, by id."""
+    return tx.all(sql.files_after, _File, last_id=last_id, limit=1000)
 
 
 def list_of(tx: Transaction, job_id: int) -> list[Artifact]:

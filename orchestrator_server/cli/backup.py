@@ -14,7 +14,8 @@ from orchestrator_server.config import Config
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.data
 @options.database_url
-def command(folder: Path, data: Path, database_url: str | None) -> None:
+@options.store
+def command(folder: Path, data: Path, database_url: str | None, store: str | None) -> None:
     """Write a backup into the new FOLDER, while the server goes on working.
 
     It holds the database, the packages and the logs. The key file is not in it: keep that one
@@ -26,4 +27,6 @@ def command(folder: Path, data: Path, database_url: str | None) -> None:
     except backups.CannotBackUp as error:
         options.fail(str(error))
     click.echo(f"{made.files} files, {made.size_bytes:,} bytes, are in {folder}.")
+    if store:
+        click.echo(f"What is in {store} is not in it: let the store keep versions, or copy it.")
     click.echo(f"Save the key file too, elsewhere: {config.key_file}")

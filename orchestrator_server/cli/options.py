@@ -17,6 +17,7 @@ from orchestrator_server.db.open import CannotOpen, open_database
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.errors import OrchestratorError
 from orchestrator_server.keys import Keys, WrongKeys
+from orchestrator_server.objects.store import WrongStore
 
 T = TypeVar("T")
 
@@ -35,6 +36,11 @@ database_url = click.option(
     envvar="RUNWRIGHT_DATABASE_URL",
     help="postgresql://…; without it, SQLite in the data folder.",
 )
+store = click.option(
+    "--store",
+    envvar="RUNWRIGHT_STORE",
+    help="s3://, gs:// or az://BUCKET/FOLDER; without it, packages are in the data folder.",
+)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -42,7 +48,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main())
-    except (CannotMigrate, CannotOpen, WrongKeys, OrchestratorError) as error:
+    except (CannotMigrate, CannotOpen, WrongKeys, WrongStore, OrchestratorError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"The server cannot start: {error}.")

@@ -21,6 +21,7 @@ from orchestrator_server.config import Config
     envvar="RUNWRIGHT_LISTEN_URL",
     help="PostgreSQL itself, where --database-url is a pooler's.",
 )
+@options.store
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -42,6 +43,7 @@ def command(
     data: Path,
     database_url: str | None,
     listen_url: str | None,
+    store: str | None,
     workers: int,
     allowed_hosts: tuple[str, ...],
     log_format: str | None,
@@ -57,6 +59,7 @@ def command(
         data=data,
         database_url=database_url,
         listen_url=listen_url,
+        store=store,
         host=host,
         port=port,
         allowed_hosts=allowed_hosts,

@@ -1,15 +1,22 @@
 """A file on its way out: whole, or one range of it (RFC 9110, 14)."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 from aiohttp import web
 
-CHUNK_BYTES = 256 * 1024
+from orchestrator_server.errors import NotFound, OrchestratorError
+from orchestrator_server.http.keys import OBJECTS
+from orchestrator_server.objects.store import Missing, ObjectStore
+
+REMEDY = "restore it from a backup, or send it again"
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
+
+log = structlog.get_logger(__name__)
 
 
 class Span(NamedTuple):
@@ -19,30 +26,50 @@ class Span(NamedTuple):
     stop: int
 
 
-async def send(
-    request: web.Request, path: Path, size_bytes: int, sha256: str, headers: dict[str, str]
-) -> web.StreamResponse:
-    """The file at `path`, whose digest is its tag."""
-    etag = f'"{sha256}"'
+class Wanted(NamedTuple):
+    """An object, as its row describes it."""
+
+    name: str
+    size_bytes: int
+    sha256: str  # also its tag
+    what: str  # for people
+
+
+async def send(request: web.Request, wanted: Wanted, headers: dict[str, str]) -> web.StreamResponse:
+    """Raises NotFound if the object is missing or damaged, as long as no byte of it was sent;
+    after that, the connection ends before the last one is."""
+    etag = f'"{wanted.sha256}"'
     headers = {**headers, "ETag": etag, "Accept-Ranges": "bytes"}
-    if request.headers.get("If-Range", etag) != etag:
-        wanted = None
-    else:
+    span = None
+    if request.headers.get("If-Range", etag) == etag:
         try:
-            wanted = requested_span(request.headers.get("Range"), size_bytes)
+            span = requested_span(request.headers.get("Range"), wanted.size_bytes)
         except ValueError:
-            headers["Content-Range"] = f"bytes */{size_bytes}"
+            headers["Content-Range"] = f"bytes */{wanted.size_bytes}"
             return web.Response(status=416, headers=headers)
-    span = wanted or Span(0, size_bytes)
-    if wanted:
-        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size_bytes}"
-    response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
-    response.content_length = span.stop - span.start
+    if span:
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{wanted.size_bytes}"
+    pieces = _pieces(request.app[OBJECTS], wanted, span or Span(0, wanted.size_bytes))
+    response = web.StreamResponse(status=206 if span else 200, headers=headers)
+    response.content_length = span.stop - span.start if span else wanted.size_bytes
+    first = await anext(pieces, b"")
     await response.prepare(request)
-    async for chunk in _pieces(path, span):
-        await response.write(chunk)
+    await response.write(first)
+    try:
+        async for piece in pieces:
+            await response.write(piece)
+    except OrchestratorError as error:
+        log.error("a download was broken off", name=wanted.name, why=str(error))
+        _break_off(request)
+        return response
     await response.write_eof()
     return response
+
+
+def _break_off(request: web.Request) -> None:
+    """The answer has begun: whatever else were sent would be taken for bytes of the file."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def requested_span(header: str | None, size: int) -> Span | None:
@@ -64,16 +91,20 @@ def requested_span(header: str | None, size: int) -> Span | None:
     return span
 
 
-async def _pieces(path: Path, span: Span) -> AsyncIterator[bytes]:
-    def read(offset: int, size: int) -> bytes:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(size)
-
-    offset = span.start
-    while offset < span.stop:
-        chunk = await asyncio.to_thread(read, offset, min(CHUNK_BYTES, span.stop - offset))
-        if not chunk:
-            raise ConnectionResetError("The file is shorter than its row says.")
-        offset += len(chunk)
-        yield chunk
+async def _pieces(objects: ObjectStore, wanted: Wanted, span: Span) -> AsyncIterator[bytes]:
+    """Of a whole object, the last one only when all of them together are what was kept."""
+    digest, count_bytes, held = hashlib.sha256(), 0, b""
+    try:
+        async for piece in objects.read(wanted.name, *span):
+            if held:
+                yield held
+            await asyncio.to_thread(digest.update, piece)
+            count_bytes += len(piece)
+            held = piece
+    except Missing as error:
+        raise NotFound(f"{wanted.what} is missing from the server; {REMEDY}.") from error
+    is_whole = span == (0, wanted.size_bytes)
+    if count_bytes != span.stop - span.start or (is_whole and digest.hexdigest() != wanted.sha256):
+        log.error("an object is not what was kept", name=wanted.name)
+        raise NotFound(f"{wanted.what} is damaged on the server; {REMEDY}.")
+    yield held

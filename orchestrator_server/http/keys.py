@@ -9,7 +9,6 @@ from aiohttp import web
 from orchestrator_server.access.callers import Caller
 from orchestrator_server.access.passwords import Passwords
 from orchestrator_server.access.throttle import Throttle
-from orchestrator_server.artifacts.files import ArtifactFiles
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.hints import Hints
@@ -20,7 +19,7 @@ from orchestrator_server.jobs.wants import Taker
 from orchestrator_server.keys import Keys
 from orchestrator_server.mail import Mailer
 from orchestrator_server.maintenance.loop import Maintenance
-from orchestrator_server.packages.storage import PackageStore
+from orchestrator_server.objects.store import ObjectStore
 from orchestrator_server.robots import presence
 from orchestrator_server.robots.heard import Heard
 from orchestrator_server.sdk_sessions.waiting import Waiting
@@ -29,7 +28,6 @@ from orchestrator_server.settings.current import CurrentSettings
 
 Clock = Callable[[], datetime]
 
-ARTIFACTS = web.AppKey("artifacts", ArtifactFiles)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock", Callable)  # type: ignore[arg-type]
 DATA_FOLDER = web.AppKey("data_folder", Path)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
@@ -42,9 +40,9 @@ LOGS = web.AppKey("logs", Logs)
 MAILER = web.AppKey("mailer", Mailer)
 MAINTENANCE = web.AppKey("maintenance", Maintenance)
 METRICS = web.AppKey("metrics", Metrics)
+OBJECTS: web.AppKey[ObjectStore] = web.AppKey("objects", ObjectStore)
 OPENAPI = web.AppKey("openapi", bytes)
 ORDERS: web.AppKey[Wakeups[int]] = web.AppKey("orders", Wakeups)
-PACKAGES = web.AppKey("packages", PackageStore)
 PASSWORDS = web.AppKey("passwords", Passwords)
 SDK_WAITING = web.AppKey("sdk_waiting", Waiting)
 SEALER = web.AppKey("sealer", Sealer)

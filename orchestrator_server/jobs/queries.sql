@@ -291,6 +291,13 @@ WHERE finished_at IS NOT NULL AND finished_at < :before
   AND finished_at >= :after     --? after
 ORDER BY finished_at LIMIT :limit;
 
+-- name: ends_of [sqlite]
+SELECT id, attempt, finished_at FROM jobs WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: ends_of [postgres]
+SELECT id, attempt, finished_at FROM jobs
+WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));
+
 -- name: forget_items_of [sqlite]
 UPDATE queue_items SET job_id = NULL WHERE job_id IN (SELECT value FROM json_each(:ids));
 

@@ -1,4 +1,4 @@
-"""The verbs that forget: jobs that ended long ago, and which logs are older than they need be."""
+"""The verbs that forget jobs that ended long ago; which of them are old, which logs are over."""
 
 from datetime import datetime, timedelta
 
@@ -8,29 +8,47 @@ from orchestrator_server.access.callers import SYSTEM
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.jobs.logs import Log
 from orchestrator_server.jobs.service import sql
 
 
 class Ended(msgspec.Struct, frozen=True):
     id: int
-    attempt: int  # its logs are those of attempts 1 to this one
+    attempt: int
     finished_at: datetime
 
+    @property
+    def logs(self) -> list[Log]:
+        return [Log(self.id, attempt) for attempt in range(1, self.attempt + 1)]
 
-def forget_jobs(tx: Transaction, age: timedelta, limit: int) -> list[Ended]:
-    """Delete the oldest jobs that ended before `age` ago; return what was deleted."""
-    old = tx.all(sql.ended_before, Ended, before=tx.now - age, limit=limit)
-    if not old:
-        return []
+
+class _Known(msgspec.Struct, frozen=True):
+    id: int
+    attempt: int
+    finished_at: datetime | None
+
+
+def forget_jobs(tx: Transaction, old: list[Ended]) -> None:
+    """Delete jobs that ended long ago, after their files."""
     ids = Json([job.id for job in old])
     tx.run(sql.forget_items_of, ids=ids)
     tx.run(sql.forget_attempts, ids=ids)
     tx.run(sql.forget_jobs, ids=ids)
     metadata = {"jobs": len(old), "from": old[0].id, "to": old[-1].id}
     audit.record(tx, SYSTEM, "jobs.deleted", metadata=metadata)
-    return old
 
 
-def old_logs(tx: Transaction, age: timedelta, after: datetime | None, limit: int) -> list[Ended]:
+def over(tx: Transaction, logs: list[Log]) -> list[Log]:
+    """Those whose attempt has ended."""
+    jobs = tx.all(sql.ends_of, _Known, ids=Json([log.job_id for log in logs]))
+    known = {job.id: job for job in jobs}
+    return [log for log in logs if log.job_id in known and _is_over(known[log.job_id], log)]
+
+
+def _is_over(job: _Known, log: Log) -> bool:
+    return job.finished_at is not None or log.attempt < job.attempt
+
+
+def old_jobs(tx: Transaction, age: timedelta, after: datetime | None, limit: int) -> list[Ended]:
     """The jobs that ended before `age` ago, from the moment `after` on, the oldest first."""
     return tx.all(sql.ended_before, Ended, before=tx.now - age, after=after, limit=limit)

@@ -32,6 +32,7 @@ class _File(msgspec.Struct, frozen=True):
     name: str
     version: str
     file_path: str
+    sha256: str
 
 
 def update(

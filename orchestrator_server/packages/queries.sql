@@ -63,7 +63,7 @@ UPDATE packages SET deleted_at = :now, updated_at = :now WHERE id = :id AND dele
 SELECT file_path, sha256, size_bytes FROM packages WHERE id = :id;
 
 -- name: files
-SELECT id, name, version, file_path FROM packages
+SELECT id, name, version, file_path, sha256 FROM packages
 WHERE deleted_at IS NULL AND id > :after_id ORDER BY id LIMIT :limit;
 
 -- name: running_on

@@ -9,14 +9,12 @@ from orchestrator_server.access.callers import Person, RobotCaller
 from orchestrator_server.errors import Conflict, Invalid, Malformed
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies, downloads, repeats
-from orchestrator_server.http.keys import DATABASE, PACKAGES
+from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, OBJECTS
 from orchestrator_server.http.routes import delete, get, post, put, robot_get
 from orchestrator_server.http.serving import reply
+from orchestrator_server.objects.incoming import Incoming, receive
 from orchestrator_server.packages import editing, reading, service
-from orchestrator_server.packages.storage import (
-    MAX_PACKAGE_BYTES,
-    Incoming,
-)
+from orchestrator_server.packages.storage import FOLDER, MAX_PACKAGE_BYTES
 from orchestrator_server.repeats.service import check, once
 from sdk.contract.base import Page
 from sdk.contract.packages import (
@@ -44,21 +42,23 @@ async def upload_package(request: web.Request, person: Person) -> web.Response:
     The same bytes again answer 200 with the package there is; other bytes under the same
     version are refused. A refused upload leaves nothing behind.
     """
-    store, database = request.app[PACKAGES], request.app[DATABASE]
-    async with store.receive() as incoming:
+    objects, database = request.app[OBJECTS], request.app[DATABASE]
+    async with receive(request.app[DATA_FOLDER], MAX_PACKAGE_BYTES, "A package") as incoming:
         form = await _receive(request, incoming)
         upload = await asyncio.to_thread(_checked, incoming, form)
         repeated = repeats.of(request, person, upload)
         if repeated is not None:
             await database.read(check, repeated)
-        store.keep(incoming, upload.file_path)
+        # Its digest is in its name: if it is there, these bytes are at least as good.
+        await objects.put(FOLDER + upload.file_path, incoming.path, replace=True)
         failpoint("upload.after_rename")
         try:
             published = await database.write(
                 once, repeated, service.Published, service.publish, person.actor, upload
             )
         except Conflict:
-            store.remove(upload.file_path)  # no row can refer to these bytes of this version
+            # No row can refer to these bytes of this version.
+            await objects.remove([FOLDER + upload.file_path])
             raise
     return reply(published.package, status=201 if published.is_new else 200)
 
@@ -89,7 +89,8 @@ async def update_package(
 async def delete_package(request: web.Request, person: Person, package_id: int) -> None:
     """Delete a package that no process and no unfinished job needs, and its file."""
     file_path = await request.app[DATABASE].write(editing.delete, person.actor, package_id)
-    request.app[PACKAGES].remove(file_path)  # after the commit; the sweep at a start does the rest
+    # After the commit; the sweep at a start does the rest.
+    await request.app[OBJECTS].remove([FOLDER + file_path])
 
 
 async def preflight_package(
@@ -104,9 +105,10 @@ async def download_package(
 ) -> web.StreamResponse:
     """Fetch the archive of a package whose job this robot is running, or may be given."""
     stored = await request.app[DATABASE].read(service.file_for, robot, package_id)
-    path = request.app[PACKAGES].path(stored.file_path)
-    headers = {"Content-Type": "application/zip"}
-    return await downloads.send(request, path, stored.size_bytes, stored.sha256, headers)
+    wanted = downloads.Wanted(
+        FOLDER + stored.file_path, stored.size_bytes, stored.sha256, "The file of this package"
+    )
+    return await downloads.send(request, wanted, {"Content-Type": "application/zip"})
 
 
 async def _receive(request: web.Request, incoming: Incoming) -> _Form:

@@ -15,13 +15,13 @@ from orchestrator_server.audit import service as audit
 from orchestrator_server.db.peers import Alone
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.http.keys import (
-    ARTIFACTS,
     DATA_FOLDER,
     DATABASE,
     HEARD,
     KEYS,
     LOGS,
     MAINTENANCE,
+    OBJECTS,
     SETTINGS,
     WAKEUPS,
 )
@@ -48,7 +48,7 @@ SPOIL = "UPDATE jobs SET lease_until = '2000-01-01T00:00:00.000000+00:00' WHERE 
 async def a_watchdog(server, clock):
     """One more, which looks often."""
     database, settings = server[DATABASE], server[SETTINGS]
-    old = OldThings(database, settings, server[LOGS], server[KEYS], server[ARTIFACTS])
+    old = OldThings(database, settings, server[LOGS], server[KEYS], server[OBJECTS])
     high_water = HighWater(database, server[DATA_FOLDER])
     parts = (
         database,

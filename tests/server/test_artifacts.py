@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from orchestrator_server.artifacts import service
-from orchestrator_server.artifacts.files import MAX_BYTES
-from orchestrator_server.http.keys import ARTIFACTS, DATA_FOLDER, DATABASE, KEYS, LOGS, SETTINGS
+from orchestrator_server.artifacts.service import MAX_BYTES
+from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, KEYS, LOGS, OBJECTS, SETTINGS
 from orchestrator_server.maintenance.old_things import OldThings
+from orchestrator_server.objects import incoming
 
 BINARY = {"Content-Type": "application/octet-stream"}
 
@@ -35,7 +36,9 @@ async def leave(job, name="report.html", content=b"<h1>7</h1>", status=200, head
 
 
 def files_in(server):
-    return [path for path in (server[DATA_FOLDER] / "artifacts").rglob("*") if path.is_file()]
+    data = server[DATA_FOLDER]
+    folders = (data / "artifacts", data / incoming.FOLDER)
+    return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
 
 async def test_a_file_comes_back_as_it_was_left_and_never_as_a_page(admin, job):
@@ -79,7 +82,7 @@ async def test_what_is_too_large_or_no_file_is_refused(job, server, monkeypatch)
         for _ in range(9):
             yield b"x" * 100_000
 
-    monkeypatch.setattr("orchestrator_server.artifacts.files.MAX_BYTES", 200_000)
+    monkeypatch.setattr("orchestrator_server.artifacts.routes.MAX_BYTES", 200_000)
     assert (await leave(job, content=pieces(), status=None)).status == 413
     assert files_in(server) == []
 
@@ -109,10 +112,11 @@ async def test_an_artifact_is_found_under_its_own_job_alone(admin, job):
 async def test_a_start_removes_what_was_arriving_when_the_server_was_killed(job, server):
     await leave(job)
     [kept] = files_in(server)
-    (server[DATA_FOLDER] / "artifacts" / "incoming" / "half").write_bytes(b"half")
-    server[ARTIFACTS].sweep(older_than_seconds=3600)
+    data = server[DATA_FOLDER]
+    incoming.new_path(data).write_bytes(b"half")
+    incoming.sweep(data, older_than_seconds=3600)
     assert len(files_in(server)) == 2  # another server may be receiving it
-    server[ARTIFACTS].sweep(older_than_seconds=0)
+    incoming.sweep(data, older_than_seconds=0)
     assert files_in(server) == [kept]
 
 
@@ -123,7 +127,7 @@ async def test_a_forgotten_job_takes_its_files_with_it(admin, job, robot, server
     await server[SETTINGS].refresh(server[DATABASE])
     clock.now += timedelta(days=3)
     old_things = OldThings(
-        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[ARTIFACTS]
+        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[OBJECTS]
     )
     await old_things.run_once()
     assert files_in(server) == []

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from orchestrator_server.__main__ import main
 from orchestrator_server.audit import chain
 from orchestrator_server.db.queries import Query
-from orchestrator_server.http.keys import ARTIFACTS, DATABASE, KEYS, LOGS, SETTINGS
+from orchestrator_server.http.keys import DATABASE, KEYS, LOGS, OBJECTS, SETTINGS
 from orchestrator_server.maintenance.old_things import OldThings
 
 
@@ -122,7 +122,7 @@ async def test_old_events_are_forgotten_and_the_rest_still_verifies(admin, serve
     await admin.ask("PUT", "/api/settings/logging", status=200, json={"audit_retention_days": 5})
     await server[DATABASE].write(chain.link, server[KEYS])
     old_things = OldThings(
-        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[ARTIFACTS]
+        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[OBJECTS]
     )
     await old_things.run_once()
     kept = await verified(server)

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from orchestrator_server import log
-from orchestrator_server.http.keys import ARTIFACTS, DATABASE, KEYS, LOGS, SETTINGS
+from orchestrator_server.http.keys import DATABASE, KEYS, LOGS, OBJECTS, SETTINGS
 from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.settings import service
 from sdk.contract.settings import Settings
@@ -123,7 +123,7 @@ async def test_a_log_ends_at_the_limit_that_is_set(admin):
 
 async def clean_up(server):
     old_things = OldThings(
-        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[ARTIFACTS]
+        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[OBJECTS]
     )
     await old_things.run_once()
 
@@ -201,7 +201,7 @@ async def test_a_step_removes_some_logs_and_the_next_one_the_next(
     await change(admin, "logging", job_log_retention_days=1)
     clock.advance(days=2)
     old_things = OldThings(
-        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[ARTIFACTS]
+        server[DATABASE], server[SETTINGS], server[LOGS], server[KEYS], server[OBJECTS]
     )
 
     async def kept():

@@ -3,15 +3,20 @@
 import asyncio
 import hashlib
 import io
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 
+from orchestrator_server.http.keys import DATABASE, OBJECTS
+from orchestrator_server.objects import incoming
+from orchestrator_server.packages import editing, storage
 from tests.support.world import archive
 
 
 def files(config):
-    return sorted(path.name for path in (config.data / "packages").iterdir())
+    folders = (config.data / "packages", config.data / incoming.FOLDER)
+    return sorted(path.name for folder in folders for path in folder.glob("*"))
 
 
 async def test_a_package_is_published_with_its_digest_and_scripts(admin, config):
@@ -192,18 +197,15 @@ async def test_what_could_be_published_is_told_before_it_is_sent(admin):
 
 
 async def test_a_start_removes_files_without_a_row(admin, server, config):
-    from orchestrator_server.http.keys import DATABASE, PACKAGES
-    from orchestrator_server.packages import editing
-
     await admin.upload()
     [kept] = files(config)
-    for left in (".incoming-1", "lost_1.0.0_x.zip"):
-        (config.data / "packages" / left).write_bytes(b"x")
+    (config.data / "packages" / "lost_1.0.0_x.zip").write_bytes(b"x")
     needed = await server[DATABASE].read(editing.stored_files)
     names = {file.file_path for file in needed}
-    server[PACKAGES].sweep(names, older_than_seconds=3600)
-    assert len(files(config)) == 3  # another server may be receiving them
-    there = server[PACKAGES].sweep(names, older_than_seconds=0)
+    now = datetime.now(UTC)
+    await storage.sweep(server[OBJECTS], names, before=now - timedelta(hours=1))
+    assert len(files(config)) == 2  # another server may be receiving it
+    there = await storage.sweep(server[OBJECTS], names, before=now + timedelta(seconds=1))
     assert files(config) == [kept]
     assert editing.missing_files(needed, there) == []
     assert editing.missing_files(needed, set()) == ["hello 1.0.0"]

@@ -1,0 +1,1 @@
+"""Whole files: how they arrive, and the store that keeps them, a folder or a bucket."""

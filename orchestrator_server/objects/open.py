@@ -1,0 +1,56 @@
+"""Opens the object store that the configuration names."""
+
+from orchestrator_server.config import Config
+from orchestrator_server.keys import Keys
+from orchestrator_server.objects import incoming
+from orchestrator_server.objects.folder import FolderStore
+from orchestrator_server.objects.store import Missing, ObjectStore, WrongStore
+
+OWNER = "runwright-owner"
+
+
+async def open_store(config: Config, keys: Keys) -> ObjectStore:
+    """The folder of the server, or a bucket, which is this installation's from now on.
+
+    Raises WrongStore if it is another's: a server removes what its own database does not know of.
+    """
+    store = store_at(config, config.store)
+    if config.store is None:
+        return store
+    try:
+        await _sign(store, config, keys, replace=False)
+        owner = await _owner(store)
+    except Missing as error:
+        raise WrongStore(f"There is no bucket at {config.store}; make it first.") from error
+    if not keys.belong_to(owner):
+        raise WrongStore(
+            f"{config.store} belongs to another installation of Runwright; give this one a folder "
+            "of its own in the bucket."
+        )
+    if owner != keys.check_value():  # the keys were rotated
+        await _sign(store, config, keys, replace=True)
+    return store
+
+
+def store_at(config: Config, url: str | None) -> ObjectStore:
+    if url is None:
+        return FolderStore(config.data)
+    try:  # only who uses one needs its library
+        from orchestrator_server.objects.bucket import BucketStore
+    except ImportError as error:
+        raise WrongStore("An object store needs: pip install 'runwright[s3]'") from error
+    return BucketStore(url)
+
+
+async def _sign(store: ObjectStore, config: Config, keys: Keys, *, replace: bool) -> None:
+    file = incoming.new_path(config.data)
+    try:
+        file.write_text(keys.check_value())
+        await store.put(OWNER, file, replace=replace)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+async def _owner(store: ObjectStore) -> str:
+    pieces = store.read(OWNER, 0, await store.size_bytes(OWNER))
+    return b"".join([piece async for piece in pieces]).decode(errors="replace")
