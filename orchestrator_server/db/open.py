@@ -36,7 +36,7 @@ async def open_database(config: Config, clock: Callable[[], datetime]) -> Databa
     except ImportError as error:
         raise CannotOpen("PostgreSQL needs: pip install 'runwright[postgres]'") from error
     try:
-        return await PostgresDatabase.open(url, clock)
+        return await PostgresDatabase.open(url, clock, is_pooled=config.listen_url is not None)
     except psycopg.Error as error:  # not its text: that may hold the URL and its password
         raise CannotOpen(
             f"PostgreSQL cannot be reached ({type(error).__name__}); look at the database URL "

@@ -40,6 +40,7 @@ MOMENT_SECONDS = 0.1
 # psycopg tries again after 1, 2, 4 … seconds, and nobody else may meanwhile: given up early,
 # the next one who asks begins at once again. Else an outage would last twice as long for us.
 RECONNECT_SECONDS = 5.0
+PREPARED_AT_USE = 5  # of a statement on one connection
 # Lost against another transaction. Done again, a unit sees what the other one has written,
 # and says in its own words that a name is taken.
 _LOST = (SerializationFailure, DeadlockDetected, UniqueViolation)
@@ -64,10 +65,13 @@ class PostgresDatabase:
         self._turns = asyncio.Semaphore(pool.max_size)
 
     @classmethod
-    async def open(cls, url: str, clock: Callable[[], datetime]) -> "PostgresDatabase":
-        urgent = cls(await _open_pool(url, URGENT_CONNECTIONS), clock)
+    async def open(
+        cls, url: str, clock: Callable[[], datetime], *, is_pooled: bool = False
+    ) -> "PostgresDatabase":
+        """`is_pooled`: a pooler is in between, which may lend another connection each time."""
+        urgent = cls(await _open_pool(url, URGENT_CONNECTIONS, is_pooled), clock)
         try:
-            return cls(await _open_pool(url, CONNECTIONS), clock, urgent)
+            return cls(await _open_pool(url, CONNECTIONS, is_pooled), clock, urgent)
         except BaseException:
             await urgent.close()
             raise
@@ -148,7 +152,7 @@ class _Session:
     def fetch(self, query: Query, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         sql = query.spelled_for("postgres", params)
         values = {name: encode(value) for name, value in params.items()}
-        cursor = self._connection.execute(sql, values)  # prepared at its fifth use
+        cursor = self._connection.execute(sql, values)
         return cursor.fetchall() if cursor.description else []
 
     def script(self, sql: str) -> None:
@@ -156,7 +160,7 @@ class _Session:
         failpoint("migration.after_statement")  # after all of them: they are sent in one go
 
 
-async def _open_pool(url: str, connections: int) -> Pool:
+async def _open_pool(url: str, connections: int, is_pooled: bool) -> Pool:
     pool = Pool(
         url,
         min_size=1,
@@ -165,7 +169,11 @@ async def _open_pool(url: str, connections: int) -> Pool:
         check=Pool.check_connection,
         configure=_configure,
         # A standby takes no changes until it has taken over; until then nobody is there.
-        kwargs={"row_factory": dict_row, "target_session_attrs": "read-write"},
+        kwargs={
+            "row_factory": dict_row,
+            "target_session_attrs": "read-write",
+            "prepare_threshold": None if is_pooled else PREPARED_AT_USE,
+        },
         open=False,
     )
     try:
@@ -192,6 +200,11 @@ def _domain_error(error: psycopg.Error) -> OrchestratorError | None:
             return violations.of_reference()
         case SerializationFailure() | DeadlockDetected():
             return Unavailable("Too many changes to the same thing at once; try again.")
+        case psycopg.errors.DuplicatePreparedStatement() | psycopg.errors.InvalidSqlStatementName():
+            return Unavailable(
+                "A pooler lends this server another connection each time: start it with the "
+                "address of PostgreSQL itself as RUNWRIGHT_LISTEN_URL."
+            )
         case DiskFull():
             return StorageFull("The disk of the database is full; make room on it.")
         case PoolTimeout() | psycopg.OperationalError():
