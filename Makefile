@@ -31,8 +31,8 @@ docs: .venv/ready  ## write docs/api.md and sdk/client/ anew from the route tabl
 fuzz: .venv/ready  ## ask the server whatever its API allows, for longer: make fuzz [EXAMPLES=200]
 	RUNWRIGHT_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/program/test_fuzz.py
 
-bench: .venv/ready  ## measure, and write docs/performance.md; QUICK=1 shows the server's, in three minutes
-	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+bench: .venv/ready  ## measure, and write docs/performance.md: QUICK=1 in three minutes, PEERS=1 beside others
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(PEERS),--peers) $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

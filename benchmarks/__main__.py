@@ -16,6 +16,7 @@ import click
 
 import orchestrator_server
 from benchmarks import agent, commands, durability, load, machine
+from benchmarks.peers import measure as peers
 from orchestrator_server.config import Config
 from orchestrator_server.db import queries
 from orchestrator_server.db.migrate import migrate
@@ -35,6 +36,7 @@ HEADS = {
     "jobs": agent.HEAD,
     "machine": machine.HEAD,
     "commands": commands.HEAD,
+    "peers": peers.HEAD,
 }
 
 QUICK = ("calls", "load")
@@ -44,15 +46,17 @@ QUICK = ("calls", "load")
 @click.option("--jobs", default=1_000_000, show_default=True)
 @click.option("--rounds", default=60, show_default=True)
 @click.option("--quick", is_flag=True, help="The server, in less than three minutes; not written.")
+@click.option("--peers", "with_peers", is_flag=True, help="Beside Celery and others, too.")
 @click.option("--only", type=click.Choice(list(HEADS)), help="Keep the other parts.")
-def main(jobs: int, rounds: int, quick: bool, only: str | None) -> None:
+def main(jobs: int, rounds: int, quick: bool, with_peers: bool, only: str | None) -> None:
     """Measure, on SQLite and on PostgreSQL, and write docs/performance.md."""
     if quick:
         for name in [only] if only else QUICK:
             click.echo(_measured(name, 10_000, 3))
         return
     parts = _parts(REPORT.read_text("utf-8"))
-    for name in [only] if only else HEADS:
+    usual = [name for name in HEADS if name != "peers" or with_peers]
+    for name in [only] if only else usual:
         parts[name] = _measured(name, jobs, rounds)
     text = "\n\n".join(parts[name].strip() for name in HEADS if name in parts)
     REPORT.write_text(f"{text}\n", "utf-8")
@@ -70,7 +74,7 @@ def _measured(name, jobs, rounds):
     if name == "calls":
         return _report(asyncio.run(_measure_all(jobs, rounds)), jobs, rounds)
     parts = {"durability": durability, "load": load, "jobs": agent, "machine": machine}
-    part = (parts | {"commands": commands})[name]
+    part = (parts | {"commands": commands, "peers": peers})[name]
     return part.section(asyncio.run(part.measure(rounds)), rounds)
 
 

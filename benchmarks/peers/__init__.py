@@ -1,0 +1,1 @@
+"""Other systems on the same work: what `make bench PEERS=1` adds."""
