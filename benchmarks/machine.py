@@ -58,7 +58,7 @@ async def _at_rest(folder):
     """Memory in bytes, and the share of a core, of an agent whose robots wait for work."""
     folder.mkdir()
     async with site(folder, ROBOTS) as (admin, agent, _):
-        while len(await admin.get("/api/robots")) < ROBOTS:  # noqa: ASYNC110 -- no event says so
+        while len(await admin.get("/api/robots")) < ROBOTS:
             await asyncio.sleep(0.5)
         await asyncio.sleep(10)
         before = cpu_seconds(agent.pid)
