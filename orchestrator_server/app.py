@@ -28,6 +28,7 @@ from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.hints import Hints
 from orchestrator_server.http import docs, health, openapi
 from orchestrator_server.http.keys import (
+    CHANGES,
     CLOCK,
     DATA_FOLDER,
     DATABASE,
@@ -68,6 +69,7 @@ from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.objects.open import open_store
 from orchestrator_server.packages import routes as packages
 from orchestrator_server.processes import routes as processes
+from orchestrator_server.processes.changes import Latest
 from orchestrator_server.queue_items import routes as queue_items
 from orchestrator_server.queues import routes as queues
 from orchestrator_server.robots import routes as robots
@@ -112,7 +114,6 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[CLOCK] = clock
     app[DATA_FOLDER] = config.data
     app[HOSTS] = config.hosts
-    app[KNOWN] = Known(clock)
     app[METRICS] = Metrics()
     app[WAKEUPS] = Wakeups()
     app[ORDERS] = Wakeups()
@@ -175,6 +176,8 @@ async def _open(app: web.Application, config: Config, clock: Clock) -> AsyncIter
 @asynccontextmanager
 async def _maintained(app: web.Application, peers: Peers) -> AsyncIterator[None]:
     app[HINTS] = Hints(app[WAKEUPS], app[ORDERS], peers)
+    app[KNOWN] = Known(app[CLOCK], lambda: peers.is_alone)
+    app[CHANGES] = Latest()
     app[MAINTENANCE] = _maintenance(app, peers)
     await peers.start(app[HINTS].hear)
     try:
@@ -201,6 +204,7 @@ def _maintenance(app: web.Application, peers: Peers) -> Maintenance:
         app[WAKEUPS],
         app[SETTINGS],
         app[HEARD],
+        app[CHANGES],
         OldThings(database, app[SETTINGS], app[LOGS], app[KEYS], app[OBJECTS]),
         app[KEYS],
         HighWater(database, app[DATA_FOLDER]),

@@ -14,6 +14,10 @@ class Peers(Protocol):
     @property
     def is_leader(self) -> bool: ...
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else changes anything, as far as was seen a second ago."""
+
     def tell(self, hint: bytes) -> None:
         """Say it to the others, soon; it may be lost."""
 
@@ -23,6 +27,7 @@ class Peers(Protocol):
 
 class Alone:
     is_leader = True
+    is_alone = True
 
     def tell(self, hint: bytes) -> None:
         pass

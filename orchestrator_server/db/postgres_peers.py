@@ -60,7 +60,7 @@ class PostgresPeers:
         self._database = database
         self._id = secrets.token_hex(8)
         self._leads = False
-        self._is_alone = False
+        self.is_alone = False
         self._is_stopping = False
         self._waiting: dict[bytes, None] = {}  # hints, each once, in order
         self._attending: asyncio.Task[None] | None = None
@@ -82,7 +82,7 @@ class PostgresPeers:
                     await task
 
     def tell(self, hint: bytes) -> None:
-        if self._is_alone or len(self._waiting) >= MOST_WAITING:
+        if self.is_alone or len(self._waiting) >= MOST_WAITING:
             return
         self._waiting[hint] = None
         if self._sending is None or self._sending.done():
@@ -120,7 +120,7 @@ class PostgresPeers:
             except Exception:  # a bug of ours; without this task nobody would ever lead
                 log.exception("hearing the other servers failed; it begins anew")
             finally:
-                self._leads = self._is_alone = False
+                self._leads = self.is_alone = False
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _listen(self, heard: Heard) -> None:
@@ -141,7 +141,7 @@ class PostgresPeers:
     async def _look(self, connection: AsyncConnection[Any]) -> None:
         cursor = await connection.execute(_LOOK, (self._leads, NAME))
         [(self._leads, servers)] = await cursor.fetchall()
-        self._is_alone = servers == 1
+        self.is_alone = servers == 1
 
 
 def _notify(tx: Transaction, payload: str) -> None:

@@ -20,6 +20,7 @@ from orchestrator_server.keys import Keys
 from orchestrator_server.mail import Mailer
 from orchestrator_server.maintenance.loop import Maintenance
 from orchestrator_server.objects.store import ObjectStore
+from orchestrator_server.processes.changes import Latest
 from orchestrator_server.robots import presence
 from orchestrator_server.robots.heard import Heard
 from orchestrator_server.sdk_sessions.waiting import Waiting
@@ -28,6 +29,7 @@ from orchestrator_server.settings.current import CurrentSettings
 
 Clock = Callable[[], datetime]
 
+CHANGES = web.AppKey("changes", Latest)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock", Callable)  # type: ignore[arg-type]
 DATA_FOLDER = web.AppKey("data_folder", Path)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)

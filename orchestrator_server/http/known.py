@@ -1,7 +1,8 @@
 """Who asked a moment ago: their next request need not be looked up in the database.
 
 What a request here may have changed about anybody is forgotten when that request is over; what
-was changed elsewhere holds within a second, as settings do.
+was changed elsewhere holds within a second, as settings do. A server that is alone knows robots for
+longer: there is no elsewhere.
 """
 
 import time
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from orchestrator_server.access.callers import Caller
 
 KNOWN_FOR = timedelta(seconds=1)
+ROBOTS_KNOWN_FOR = timedelta(minutes=1)  # no command changes a robot beside the server
 MOST = 10_000
 
 
@@ -25,7 +27,8 @@ class Credential(NamedTuple):
 
 
 class Known:
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], is_alone: Callable[[], bool]) -> None:
+        self._is_alone = is_alone
         self._clock = clock  # what ends at a time has ended when this says so
         self._callers: dict[Credential, tuple[Caller, datetime, float]] = {}
         self.generation = 0
@@ -35,8 +38,9 @@ class Known:
         if found is None:
             return None
         caller, told, steady = found
-        is_fresh = timedelta(0) <= self._clock() - told < KNOWN_FOR
-        return caller if is_fresh and time.monotonic() - steady < KNOWN_FOR.seconds else None
+        known_for = ROBOTS_KNOWN_FOR if credential.is_robot and self._is_alone() else KNOWN_FOR
+        is_fresh = timedelta(0) <= self._clock() - told < known_for
+        return caller if is_fresh and time.monotonic() - steady < known_for.seconds else None
 
     def keep(self, credential: Credential, caller: Caller, generation: int) -> None:
         """`generation`: what it was before the caller was looked up; if it has changed since,

@@ -12,7 +12,7 @@ from orchestrator_server.errors import NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies
 from orchestrator_server.http.identify import Door, identify
-from orchestrator_server.http.keys import CALLER, KNOWN, ROUTE_PATH
+from orchestrator_server.http.keys import CALLER, CHANGES, KNOWN, ROUTE_PATH
 from orchestrator_server.http.routes import NAME_IN_PATH, Route
 from sdk.contract.base import MAX_ID, Page
 
@@ -83,12 +83,14 @@ def _forgetting(handler: Handler) -> Handler:
             return await handler(request)
         finally:
             request.app[KNOWN].forget()
+            request.app[CHANGES].forget()
 
     return forgetting
 
 
 def _may_change_callers(route: Route) -> bool:
-    """Whether somebody may be somebody else, or have other rights, when it is done."""
+    """Whether somebody may be somebody else, or have other rights, when it is done; or a process
+    another one."""
     by_people = route.door in (Door.PEOPLE, Door.PUBLIC) and route.method != "GET"
     return by_people and not route.path.startswith(_ABOUT_WORK)
 

@@ -21,6 +21,7 @@ from orchestrator_server.keys import Keys
 from orchestrator_server.maintenance import expired_jobs, leases, lost_items, lost_robots, pulse
 from orchestrator_server.maintenance.high_water import HighWater
 from orchestrator_server.maintenance.old_things import OldThings
+from orchestrator_server.processes.changes import Latest
 from orchestrator_server.robots.heard import Heard
 from orchestrator_server.settings.current import CurrentSettings
 from sdk.contract.settings import JobSettings
@@ -47,6 +48,7 @@ class Maintenance:
         wakeups: Wakeups[Taker],
         settings: CurrentSettings,
         heard: Heard,
+        changes: Latest,
         old_things: OldThings,
         keys: Keys,
         high_water: HighWater,
@@ -58,6 +60,7 @@ class Maintenance:
         self._wakeups = wakeups
         self._settings = settings
         self._heard = heard
+        self._changes = changes
         self._old_things = old_things
         self._keys = keys
         self._high_water = high_water
@@ -145,6 +148,7 @@ class Maintenance:
     async def _refresh_settings(self) -> None:
         try:
             await self._settings.refresh(self._database)
+            await self._changes.refresh(self._database)
         except Unavailable as error:
             log.warning("settings could not be read; the last ones hold", why=str(error))
 

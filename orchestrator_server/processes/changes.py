@@ -6,7 +6,7 @@ import msgspec
 
 from orchestrator_server.access.callers import RobotCaller
 from orchestrator_server.db.rows import utc
-from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.processes.service import sql
 from sdk.contract.runner import AssignedPackage, ToPrepare
 
@@ -19,12 +19,37 @@ class _Changed(AssignedPackage, frozen=True, kw_only=True):
     script_path: str
 
 
+class Latest:
+    """When a process was last changed, as it was a second ago: most beats need not ask more."""
+
+    def __init__(self) -> None:
+        self._moment: datetime | None = None  # not known
+        self._generation = 0
+
+    async def refresh(self, database: Database) -> None:
+        self.forget()
+        generation = self._generation
+        moment = await database.read(_latest)
+        if generation == self._generation:  # else it may have been read before a change here
+            self._moment = moment
+
+    def forget(self) -> None:
+        self._moment = None
+        self._generation += 1
+
+    def may_be_after(self, moment: datetime | None) -> bool:
+        return moment is not None and (self._moment is None or self._moment > _from(moment))
+
+
+class _Moment(msgspec.Struct, frozen=True):
+    updated_at: datetime | None
+
+
 def since(tx: Transaction, robot: RobotCaller, moment: datetime | None) -> list[ToPrepare]:
     """Of the processes that this robot may be given jobs of; some of them a second time."""
     if moment is None:
         return []
-    known = max(utc(moment), LONG_AGO)
-    found = tx.all(sql.changed, _Changed, robot_id=robot.id, since=known - OVERLAP, limit=MOST)
+    found = tx.all(sql.changed, _Changed, robot_id=robot.id, since=_from(moment), limit=MOST)
     return [
         ToPrepare(
             package=msgspec.convert(changed, AssignedPackage, from_attributes=True),
@@ -32,3 +57,12 @@ def since(tx: Transaction, robot: RobotCaller, moment: datetime | None) -> list[
         )
         for changed in found
     ]
+
+
+def _from(moment: datetime) -> datetime:
+    return max(utc(moment), LONG_AGO) - OVERLAP
+
+
+def _latest(tx: Transaction) -> datetime:
+    [latest] = tx.all(sql.latest_change, _Moment)
+    return latest.updated_at or LONG_AGO

@@ -47,6 +47,9 @@ SELECT id FROM jobs WHERE process_id = :id AND status IN ('pending', 'running') 
 -- name: delete
 UPDATE processes SET deleted_at = :now, updated_at = :now WHERE id = :id AND deleted_at IS NULL;
 
+-- name: latest_change
+SELECT max(updated_at) AS updated_at FROM processes;
+
 -- name: changed
 -- Those that this robot may be given jobs of, the last changed first.
 SELECT p.script_path, k.id, k.name, k.version, k.sha256, k.size_bytes

@@ -1,4 +1,4 @@
-"""What a heartbeat does, in one unit; one that only says "I am here" writes nothing."""
+"""What a heartbeat does, in one unit; one that only says "I am here" asks the database nothing."""
 
 from orchestrator_server.access.callers import RobotCaller
 from orchestrator_server.db.transaction import Database, Transaction
@@ -12,9 +12,15 @@ Answer = tuple[list[JobAction], list[ToPrepare]]
 
 
 async def take(
-    database: Database, robot: RobotCaller, beat: Heartbeat, settings: JobSettings
+    database: Database,
+    robot: RobotCaller,
+    beat: Heartbeat,
+    settings: JobSettings,
+    latest: changes.Latest,
 ) -> Answer:
     if beat.jobs == [] and beat.machine_info is None:
+        if not latest.may_be_after(beat.changes_since):
+            return [], []
         return [], await database.read(changes.since, robot, beat.changes_since)
     return await database.write(_take, robot, beat, settings)
 

@@ -16,6 +16,7 @@ from orchestrator_server.errors import Conflict, Forbidden
 from orchestrator_server.http import bodies
 from orchestrator_server.http.identify import origin
 from orchestrator_server.http.keys import (
+    CHANGES,
     CLOCK,
     DATABASE,
     HEARD,
@@ -80,7 +81,8 @@ async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -
     _must_mean_itself(robot, beat.robot_id)
     settings = request.app[SETTINGS].jobs
     urgent = request.app[DATABASE].urgent
-    actions, changed = await heartbeats.take(urgent, robot, beat, settings)
+    latest = request.app[CHANGES]
+    actions, changed = await heartbeats.take(urgent, robot, beat, settings, latest)
     request.app[HEARD].note(robot, request.app[CLOCK]())
     return HeartbeatAnswer(
         jobs=actions,

@@ -15,6 +15,7 @@ from orchestrator_server.audit import service as audit
 from orchestrator_server.db.peers import Alone
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.http.keys import (
+    CHANGES,
     DATA_FOLDER,
     DATABASE,
     HEARD,
@@ -56,6 +57,7 @@ async def a_watchdog(server, clock):
         server[WAKEUPS],
         settings,
         server[HEARD],
+        server[CHANGES],
         old,
         server[KEYS],
         high_water,

@@ -32,7 +32,7 @@ async def two_servers(config):
             api = await stack.enter_async_context(api_at(server["url"]))
             servers.append(server)
             admins.append(await api.sign_in())
-        await until(lambda: all(not peers_of(server)._is_alone for server in servers))
+        await until(lambda: all(not peers_of(server).is_alone for server in servers))
         await until(lambda: sum(leads(server) for server in servers) == 1)
         yield servers, admins
 
@@ -162,7 +162,7 @@ async def test_a_bug_in_what_hears_does_not_end_the_hearing(config, no_look, mon
 
         monkeypatch.setattr(peers, "_look", fail_once)
         await until(lambda: looked)
-        await until(lambda: not peers_of(servers[0])._is_alone)  # it may have seen us gone
+        await until(lambda: not peers_of(servers[0]).is_alone)  # it may have seen us gone
         robot = await there.make_robot()
         claim = asyncio.create_task(
             robot.post("/api/runner/next-job", 200, claim_key="k", wait_seconds=20)

@@ -1,10 +1,13 @@
 """Processes: what runs under a name, in versions; jobs go on with what they pinned."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator_server.http.keys import DATABASE
+from orchestrator_server.db.queries import Query
+from orchestrator_server.http.keys import CHANGES, DATABASE
+from orchestrator_server.processes import changes
 from tests.support.world import archive
 
 LIMIT = {"limit": 5}
@@ -15,9 +18,9 @@ for _ in range(25):
 TYPED = "def main(customer: str, limit: int = 10):\n    '''Bill them.'''\n"
 
 
-async def edit(admin, process, status=200, headers=None, **changes):
+async def edit(admin, process, status=200, headers=None, **wanted):
     path = f"/api/processes/{process['id']}"
-    return await admin.ask("PUT", path, status=status, json=changes, headers=headers or {})
+    return await admin.ask("PUT", path, status=status, json=wanted, headers=headers or {})
 
 
 async def test_a_process_is_versioned_by_what_would_run(admin):
@@ -179,9 +182,42 @@ async def test_nothing_is_made_of_what_is_being_deleted(admin, server):
     assert found == []
 
 
-async def told(robot, since):
-    answer = await robot.post("/api/runner/heartbeat", 200, changes_since=since)
+async def told(robot, since, **more):
+    answer = await robot.post("/api/runner/heartbeat", 200, changes_since=since, **more)
     return [(one["package"]["name"], one["script_path"]) for one in answer["prepare"]]
+
+
+async def test_a_beat_without_news_asks_the_database_nothing_and_hears_a_change_at_once(
+    admin, server, clock, monkeypatch
+):
+    robot, process = await admin.make_robot(), await admin.make_process("plain")
+    clock.advance(minutes=1)
+    since = (await robot.post("/api/runner/heartbeat", 200, jobs=[]))["server_time"]
+    await server[CHANGES].refresh(server[DATABASE])
+    monkeypatch.setattr(changes, "since", None)  # who asks fails
+    assert await told(robot, since, jobs=[]) == []
+    monkeypatch.undo()
+    await edit(admin, process, is_active=True)
+    assert await told(robot, since, jobs=[]) == [("plain", "main.py")]
+    clock.advance(minutes=1)
+    since = (await robot.post("/api/runner/heartbeat", 200, jobs=[]))["server_time"]
+    changed = Query("changed", "UPDATE processes SET updated_at = :now")
+    await server[DATABASE].write(lambda tx: tx.run(changed))  # at another server
+    await server[CHANGES].refresh(server[DATABASE])
+    assert await told(robot, since, jobs=[]) == [("plain", "main.py")]
+
+
+async def test_a_change_that_comes_while_the_last_one_is_looked_for_is_not_missed(server):
+    latest = server[CHANGES]
+
+    class Slow:
+        async def read(self, unit):
+            latest.forget()
+            return changes.LONG_AGO
+
+    await latest.refresh(Slow())
+    assert latest.may_be_after(datetime.now(UTC))
+    assert not latest.may_be_after(None)
 
 
 async def test_robots_hear_which_processes_have_changed(admin, clock):
