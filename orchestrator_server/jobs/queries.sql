@@ -288,8 +288,9 @@ WHERE r.deleted_at IS NULL ORDER BY r.id LIMIT :limit;
 -- name: ended_before
 SELECT id, attempt, finished_at FROM jobs
 WHERE finished_at IS NOT NULL AND finished_at < :before
-  AND finished_at >= :after     --? after
-ORDER BY finished_at LIMIT :limit;
+  AND finished_at >= :after                                 --? after
+  AND (finished_at > :after OR id > :after_id)              --? after
+ORDER BY finished_at, id LIMIT :limit;
 
 -- name: ends_of [sqlite]
 SELECT id, attempt, finished_at FROM jobs WHERE id IN (SELECT value FROM json_each(:ids));

@@ -49,6 +49,13 @@ def _is_over(job: _Known, log: Log) -> bool:
     return job.finished_at is not None or log.attempt < job.attempt
 
 
-def old_jobs(tx: Transaction, age: timedelta, after: datetime | None, limit: int) -> list[Ended]:
-    """The jobs that ended before `age` ago, from the moment `after` on, the oldest first."""
-    return tx.all(sql.ended_before, Ended, before=tx.now - age, after=after, limit=limit)
+def old_jobs(tx: Transaction, age: timedelta, after: Ended | None, limit: int) -> list[Ended]:
+    """The jobs that ended before `age` ago, the oldest first; with `after`, those behind it."""
+    return tx.all(
+        sql.ended_before,
+        Ended,
+        before=tx.now - age,
+        after=after and after.finished_at,
+        after_id=after and after.id,
+        limit=limit,
+    )

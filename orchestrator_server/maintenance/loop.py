@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 TICK_SECONDS = 5.0
 CLEAN_UP_SECONDS = 60.0
+MORE_SECONDS = 1.0  # before the next step, if there is more to delete
 LOOKED_AT_JOBS = 10_000  # of those that wait: no more, so that the look stays short
 
 _DOERS = (
@@ -167,12 +168,14 @@ class Maintenance:
 
     async def _clean_up(self) -> None:
         """A few old things at a time, so that nothing waits for it."""
+        is_more = False
         while True:
-            await asyncio.sleep(CLEAN_UP_SECONDS)
+            await asyncio.sleep(MORE_SECONDS if is_more else CLEAN_UP_SECONDS)
+            is_more = False
             if not self._peers.is_leader:
                 continue
             try:
-                await self._old_things.run_once()
+                is_more = await self._old_things.run_once()
             except Unavailable as error:
                 log.warning("old things could not be deleted yet", why=str(error))
 
