@@ -21,12 +21,12 @@ ORDER BY attempt, id;
 -- name: file
 SELECT name, sha256, size_bytes, file_path FROM artifacts WHERE job_id = :job_id AND id = :id;
 
--- name: files_of [sqlite]
-SELECT id, file_path, sha256 FROM artifacts
+-- name: with_artifacts [sqlite]
+SELECT DISTINCT job_id FROM artifacts
 WHERE job_id IN (SELECT value FROM json_each(:ids));
 
--- name: files_of [postgres]
-SELECT id, file_path, sha256 FROM artifacts
+-- name: with_artifacts [postgres]
+SELECT DISTINCT job_id FROM artifacts
 WHERE job_id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));
 
 -- name: files_after

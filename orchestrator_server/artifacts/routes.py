@@ -8,10 +8,12 @@ from orchestrator_server.access.callers import JobCaller, RobotCaller
 from orchestrator_server.artifacts import service
 from orchestrator_server.artifacts.service import FOLDER, MAX_BYTES, Attempt
 from orchestrator_server.assets import reads
+from orchestrator_server.errors import OrchestratorError, Unavailable
 from orchestrator_server.http import bodies, downloads
 from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, OBJECTS, SEALER
 from orchestrator_server.http.routes import get, job_put, robot_put
 from orchestrator_server.objects.incoming import receive
+from orchestrator_server.objects.store import tidy
 from sdk.contract.jobs import Artifact
 from sdk.contract.runner import ArtifactBring
 from sdk.masking.mask import Mask
@@ -51,11 +53,13 @@ async def _take_in(request: web.Request, of: Attempt, name: str) -> Artifact:
         await objects.put(FOLDER + left.file_path, incoming.path)
         try:
             kept, replaced = await database.write(service.keep, of, left)
-        except Exception:
-            await objects.remove([FOLDER + left.file_path])
+        except Unavailable:
+            raise  # it may have happened all the same
+        except OrchestratorError:
+            await tidy(objects, [FOLDER + left.file_path])
             raise
     if replaced is not None:
-        await objects.remove([FOLDER + replaced])
+        await tidy(objects, [FOLDER + replaced])
     return kept
 
 

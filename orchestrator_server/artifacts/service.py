@@ -46,6 +46,10 @@ class _File(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class _Job(msgspec.Struct, frozen=True):
+    job_id: int
+
+
 class _Count(msgspec.Struct, frozen=True):
     count: int
 
@@ -87,9 +91,10 @@ def keep(tx: Transaction, of: Attempt, left: Left) -> tuple[Artifact, str | None
     return kept, before.file_path if before else None
 
 
-def files_of(tx: Transaction, job_ids: list[int]) -> list[str]:
-    """The names, in the object store, of all that these jobs left."""
-    return [FOLDER + file.file_path for file in tx.all(sql.files_of, _File, ids=Json(job_ids))]
+def folders_of(tx: Transaction, job_ids: list[int]) -> list[str]:
+    """Where, in the object store, those of these jobs that left anything have it."""
+    jobs = tx.all(sql.with_artifacts, _Job, ids=Json(job_ids))
+    return [f"{FOLDER}{job.job_id}/" for job in jobs]
 
 
 def files_after(tx: Transaction, last_id: int) -> list[_File]:

@@ -15,13 +15,14 @@ from orchestrator_server.config import Config
 from orchestrator_server.db.migrate import CannotMigrate
 from orchestrator_server.db.open import CannotOpen, open_database
 from orchestrator_server.db.transaction import Database
-from orchestrator_server.errors import OrchestratorError
+from orchestrator_server.errors import OrchestratorError, Unavailable
 from orchestrator_server.keys import Keys, WrongKeys
 from orchestrator_server.objects.store import WrongStore
 
 T = TypeVar("T")
 
 EXIT_CONFIG = 78  # sysexits.h: something was found in an unconfigured or wrong state
+EXIT_LATER = 75  # sysexits.h: what is needed is away; it may help to try again
 
 data = click.option(
     "--data",
@@ -48,6 +49,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main())
+    except Unavailable as error:
+        fail(str(error), EXIT_LATER)
     except (CannotMigrate, CannotOpen, WrongKeys, WrongStore, OrchestratorError) as error:
         fail(str(error))
     except OSError as error:
@@ -104,6 +107,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def fail(sentence: str) -> NoReturn:
+def fail(sentence: str, status: int = EXIT_CONFIG) -> NoReturn:
     click.echo(f"orchestrator: {sentence}", err=True)
-    raise SystemExit(EXIT_CONFIG)
+    raise SystemExit(status)

@@ -1,5 +1,6 @@
 """`orchestrator store`: where packages, artifacts and the logs of ended jobs are."""
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -46,18 +47,25 @@ def move(data: Path, database_url: str | None, source: str, target: str) -> None
         )
     setting = "without --store" if target == FOLDER else f"with --store {target}"
     click.echo(
-        f"{done.files:,} files are in the new store, each compared. Start the server {setting}; "
-        "when you have seen it work, remove them from the old one."
+        f"{done.files:,} files are in the new store, each compared. Start the server {setting}. "
+        f"When you have seen it work, remove {_what_is_left(source)}."
     )
 
 
 async def _move(config: Config, database: Database, keys: Keys, source: str, target: str) -> Move:
-    stores = [
-        await open_store(
-            msgspec.structs.replace(config, store=None if place == FOLDER else place), keys
-        )
-        for place in (source, target)
-    ]
-    work = Move(database, stores[0], stores[1], config.data)
-    await work.run(lambda what, files: click.echo(f"  {what}: {files:,}"))
+    old = await open_store(_with(config, source), keys, may_sign=False)
+    new = await open_store(_with(config, target), keys)
+    with tempfile.TemporaryDirectory(prefix=".moving-", dir=config.data) as folder:
+        work = Move(database, old, new, Path(folder))
+        await work.run(lambda what, files: click.echo(f"  {what}: {files:,}"))
     return work
+
+
+def _with(config: Config, place: str) -> Config:
+    return msgspec.structs.replace(config, store=None if place == FOLDER else place)
+
+
+def _what_is_left(source: str) -> str:
+    if source == FOLDER:  # the server itself takes the logs, of which some are being written
+        return "the folders packages and artifacts"
+    return f"what is at {source}"

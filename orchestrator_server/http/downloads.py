@@ -9,7 +9,7 @@ from typing import NamedTuple
 import structlog
 from aiohttp import web
 
-from orchestrator_server.errors import NotFound, OrchestratorError
+from orchestrator_server.errors import NotFound
 from orchestrator_server.http.keys import OBJECTS
 from orchestrator_server.objects.store import Missing, ObjectStore
 
@@ -58,7 +58,9 @@ async def send(request: web.Request, wanted: Wanted, headers: dict[str, str]) ->
     try:
         async for piece in pieces:
             await response.write(piece)
-    except OrchestratorError as error:
+    except ConnectionError:
+        raise  # the client is gone
+    except Exception as error:
         log.error("a download was broken off", name=wanted.name, why=str(error))
         _break_off(request)
         return response

@@ -119,24 +119,28 @@ def waiting(tx: Transaction, limit: int) -> list[tuple[Wants, int]]:
     ]
 
 
-def writer_of(tx: Transaction, robot: RobotCaller, job_id: int, attempt: int | None) -> int:
+def writer_of(
+    tx: Transaction, robot: RobotCaller, job_id: int, attempt: int | None
+) -> lifecycle.Recorded:
     """The attempt, granted to this robot, whose log may grow; the latest, if none is named."""
     recorded = tx.maybe(sql.recorded, lifecycle.Recorded, job_id=job_id, attempt=attempt)
     if recorded is None:
         raise NotFound(f"There is no attempt {attempt or 1} of job {job_id}.")
     _must_be_its_robot(robot, job_id, recorded)
-    return recorded.attempt
+    return recorded
 
 
-def late_writer_of(tx: Transaction, robot: RobotCaller, job_id: int, attempt: int) -> None:
+def late_writer_of(
+    tx: Transaction, robot: RobotCaller, job_id: int, attempt: int
+) -> lifecycle.Recorded:
     """The same, and Conflict once an attempt ended so long ago that its log is closed."""
-    writer_of(tx, robot, job_id, attempt)
-    recorded = tx.one(sql.recorded, lifecycle.Recorded, missing="", job_id=job_id, attempt=attempt)
+    recorded = writer_of(tx, robot, job_id, attempt)
     if recorded.finished_at and tx.now - recorded.finished_at > lifecycle.LOG_STAYS_OPEN:
         raise Conflict(
             f"Attempt {attempt} of job {job_id} ended more than 24 hours ago; its log is closed.",
             kind="log-closed",
         )
+    return recorded
 
 
 def running(tx: Transaction, caller: JobCaller) -> RunningJob:

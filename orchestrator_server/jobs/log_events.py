@@ -43,7 +43,9 @@ async def follow(
         job = await database.read(service.get, job_id)
         attempt = attempt or job.attempt or None
         over = job.status in lifecycle.FINAL or job.attempt != (attempt or 0)
-        chunk = await logs.read(job_id, attempt, offset) if attempt else b""
+        chunk = b""
+        if attempt:
+            chunk = await logs.read(job_id, attempt, offset, is_over=over)
         if chunk:
             offset += len(chunk)
             text = decoder.decode(chunk)

@@ -1,9 +1,10 @@
 """Jobs over HTTP: read the request, call a verb, answer. The table is at the end."""
 
+import structlog
 from aiohttp import web
 
 from orchestrator_server.access.callers import Person
-from orchestrator_server.errors import NotFound
+from orchestrator_server.errors import NotFound, OrchestratorError
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import repeats
 from orchestrator_server.http.keys import DATABASE, HINTS, LOGS, SETTINGS, WAKEUPS, online_since
@@ -22,6 +23,8 @@ from sdk.contract.jobs import (
     JobUpdate,
     LogQuery,
 )
+
+log = structlog.get_logger(__name__)
 
 
 async def list_jobs(request: web.Request, wanted: JobQuery) -> Page[Job]:
@@ -113,10 +116,13 @@ async def stream_log(request: web.Request, job_id: int, wanted: LogQuery) -> web
     await database.read(service.get, job_id)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    async for event in log_events.follow(database, logs, job_id, wanted.attempt, offset):
-        await response.write(event)
-        if request.app[WAKEUPS].closed:  # the server stops; the reader comes back
-            break
+    try:
+        async for event in log_events.follow(database, logs, job_id, wanted.attempt, offset):
+            await response.write(event)
+            if request.app[WAKEUPS].closed:  # the server stops; the reader comes back
+                break
+    except OrchestratorError as error:  # nor has it all been said: the reader comes back
+        log.warning("a log could not be followed to its end", job=job_id, why=str(error))
     await response.write_eof()
     return response
 
@@ -127,7 +133,8 @@ async def read_log(request: web.Request, job_id: int, wanted: LogQuery) -> web.R
     attempt = wanted.attempt or job.attempt
     if attempt > job.attempt:
         raise NotFound(f"Job {job_id} has no attempt {attempt}; it has had {job.attempt}.")
-    content = await request.app[LOGS].read(job_id, attempt, wanted.offset)
+    is_over = job.finished_at is not None or attempt < job.attempt
+    content = await request.app[LOGS].read(job_id, attempt, wanted.offset, is_over=is_over)
     next_offset = str(wanted.offset + len(content))
     return web.Response(
         body=content,

@@ -178,6 +178,8 @@ class Maintenance:
                 is_more = await self._old_things.run_once()
             except Unavailable as error:
                 log.warning("old things could not be deleted yet", why=str(error))
+            except Exception:  # whatever is wrong with one of them, the others come in their turn
+                log.exception("old things could not be deleted")
 
     async def _look(self) -> None:
         while True:

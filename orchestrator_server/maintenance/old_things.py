@@ -3,6 +3,8 @@
 And takes the logs of what has ended to where packages are, if that is not the same folder.
 """
 
+import random
+from contextlib import suppress
 from datetime import timedelta
 
 from orchestrator_server.artifacts import service as artifacts
@@ -45,25 +47,29 @@ class OldThings:
         await self._database.write(repeats.forget_old)
         await self._database.write(sdk_sessions.forget_old)
         await self._database.write(reads.forget_replaced)
-        done = [await self._archive_logs()]
-        if days := self._settings.jobs.retention_days:
-            done.append(await self._forget_jobs(timedelta(days=days)))
-        if days := self._settings.jobs.item_retention_days:
-            age = timedelta(days=days)
-            done.append(await self._database.write(items.forget_items, age, BATCH))
-        if days := self._settings.logging.job_log_retention_days:
-            done.append(await self._remove_logs(timedelta(days=days)))
-        if days := self._settings.logging.audit_retention_days:
-            age = timedelta(days=days)
-            done.append(await self._database.write(_forget_events, self._keys, age))
-        return BATCH in done
+        jobs, logging = self._settings.jobs, self._settings.logging
+        steps = (
+            (jobs.item_retention_days, self._forget_items),
+            (logging.audit_retention_days, self._forget_events),
+            (jobs.retention_days, self._forget_jobs),  # these ask the object store
+            (logging.job_log_retention_days, self._remove_logs),
+        )
+        done = [await step(timedelta(days=days)) for days, step in steps if days]
+        return BATCH in [*done, await self._archive_logs()]
+
+    async def _forget_items(self, age: timedelta) -> int:
+        return await self._database.write(items.forget_items, age, BATCH)
+
+    async def _forget_events(self, age: timedelta) -> int:
+        return await self._database.write(_forget_events, self._keys, age)
 
     async def _forget_jobs(self, age: timedelta) -> int:
         """Files first: who is interrupted finds the rows the next time, and nothing is left."""
         old = await self._database.read(retention.old_jobs, age, None, BATCH)
         if old:
-            files = await self._database.read(artifacts.files_of, [job.id for job in old])
-            await self._objects.remove(files)
+            for folder in await self._database.read(artifacts.folders_of, [job.id for job in old]):
+                # Also what a server left that was killed before it had written a row.
+                await self._objects.remove([file.name async for file in self._objects.list(folder)])
             await self._logs.remove([log for job in old for log in job.logs])
             await self._database.write(retention.forget_jobs, old)
         return len(old)
@@ -71,8 +77,15 @@ class OldThings:
     async def _archive_logs(self) -> int:
         quiet = await self._logs.quiet(QUIET_SECONDS)
         over = await self._database.read(retention.over, quiet) if quiet else []
-        for log in over[:BATCH]:
-            await self._logs.archive(log)
+        if not over:
+            return 0
+        with self._logs.archiving() as is_ours:
+            if not is_ours:
+                return 0
+            random.shuffle(over)  # one that cannot go does not stand before all others
+            for log in over[:BATCH]:
+                with suppress(FileNotFoundError):  # retention has been here
+                    await self._logs.archive(log)
         return len(over[:BATCH])
 
     async def _remove_logs(self, age: timedelta) -> int:

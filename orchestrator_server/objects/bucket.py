@@ -22,7 +22,7 @@ from orchestrator_server.objects.store import Missing, Object, WrongStore
 
 SCHEMES = ("s3", "gs", "az", "azure", "abfs", "abfss")
 PART_BYTES = 8 * 1024 * 1024  # of what is sent in parts, two at a time
-PIECE_BYTES = 4 * 1024 * 1024  # a request for each: a slow client holds no connection to the store
+PIECE_BYTES = 1024 * 1024  # a request for each: a slow client holds no connection to the store
 RETRIES = 3
 PATIENCE_SECONDS = 20
 _QUERY = re.compile(r"\?[^\s,]*")  # of an address in an error: a signature may be in it
@@ -75,8 +75,11 @@ class BucketStore:
                 )
         except AlreadyExistsError:
             return
+        except Missing:
+            await asyncio.to_thread(file.stat)  # if it is the file that is missing
+            raise self._no_bucket() from None
         kept_bytes = await self.size_bytes(name)
-        if kept_bytes != size_bytes:
+        if kept_bytes < size_bytes:  # more: a log that grew meanwhile
             log.error("an object is not what was sent", name=name, kept_bytes=kept_bytes)
             raise Unavailable("The object store kept other bytes than it was sent; try again.")
 
@@ -110,8 +113,12 @@ class BucketStore:
                 while page := await anext(pages, None):
                     for found in page:
                         yield Object(found["path"], found["size"], found["last_modified"])
-        except Missing as error:
-            raise WrongStore(f"There is no bucket at {self._url}; make it first.") from error
+        except Missing:
+            raise self._no_bucket() from None
+
+    def _no_bucket(self) -> Unavailable:
+        log.error("there is no bucket", url=self._url)
+        return Unavailable(f"There is no bucket at {self._url}; make it first.")
 
 
 @contextmanager
@@ -119,8 +126,8 @@ def _ours(name: str) -> Iterator[None]:
     """The errors of obstore as ours; its words are for the log alone."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise Missing(name) from error
+    except FileNotFoundError:
+        raise Missing(name) from None
     except AlreadyExistsError:
         raise
     except BaseError as error:

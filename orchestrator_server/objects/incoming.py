@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from orchestrator_server.errors import TooLarge
@@ -68,6 +69,7 @@ def sweep(data: Path, *, older_than_seconds: float) -> None:
     What is younger may be arriving at another one.
     """
     youngest = time.time() - older_than_seconds
-    for file in (data / FOLDER).glob("*"):
-        if file.stat().st_mtime <= youngest:
-            file.unlink()
+    for file in chain((data / FOLDER).glob("*"), (data / "logs").glob("*/.*")):
+        with suppress(FileNotFoundError):  # it has arrived
+            if file.stat().st_mtime <= youngest:
+                file.unlink()

@@ -3,13 +3,13 @@ store to another."""
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator_server.artifacts import service as artifacts
 from orchestrator_server.db.transaction import Database
-from orchestrator_server.objects import incoming
 from orchestrator_server.objects.store import Missing, ObjectStore, WrongStore, fetch
 from orchestrator_server.packages import editing, storage
 
@@ -25,11 +25,13 @@ class File(NamedTuple):
 class Move:
     """From one store to another. What is there already, the same, is not sent again."""
 
-    def __init__(self, database: Database, source: ObjectStore, target: ObjectStore, data: Path):
+    def __init__(
+        self, database: Database, source: ObjectStore, target: ObjectStore, folder: Path
+    ) -> None:
         self._database = database
         self._source = source
         self._target = target
-        self._data = data  # files are here on their way
+        self._folder = folder  # files are here on their way
         self.files = 0
         self.missing: list[str] = []  # or other than the database says
 
@@ -48,14 +50,14 @@ class Move:
             tell(what, self.files - before)
 
     async def _bring(self, file: File) -> None:
-        place = incoming.new_path(self._data)
+        place = self._folder / secrets.token_hex(8)
         try:
             there = await self._digest_there(file.name)
             if file.sha256 is None or there != file.sha256:
                 digest = await fetch(self._source, file.name, place)
                 if digest != (file.sha256 or digest):
                     raise Missing(file.name)
-                if there != digest:
+                if there != digest and not await self._is_longer_there(file, place):
                     await self._put(file.name, place, digest)
         except Missing:
             self.missing.append(file.name)
@@ -63,6 +65,16 @@ class Move:
             self.files += 1
         finally:
             place.unlink(missing_ok=True)
+
+    async def _is_longer_there(self, file: File, place: Path) -> bool:
+        """A log that came back for a late line: the server will archive it again."""
+        if file.sha256 is not None:
+            return False
+        try:
+            here = await asyncio.to_thread(place.stat)
+            return await self._target.size_bytes(file.name) > here.st_size
+        except Missing:
+            return False
 
     async def _put(self, name: str, place: Path, digest: str) -> None:
         await self._target.put(name, place, replace=True)

@@ -9,26 +9,26 @@ from orchestrator_server.objects.store import Missing, ObjectStore, WrongStore
 OWNER = "runwright-owner"
 
 
-async def open_store(config: Config, keys: Keys) -> ObjectStore:
+async def open_store(config: Config, keys: Keys, *, may_sign: bool = True) -> ObjectStore:
     """The folder of the server, or a bucket, which is this installation's from now on.
 
-    Raises WrongStore if it is another's: a server removes what its own database does not know of.
+    Raises WrongStore if it is another's, or nobody's and `may_sign` is not given.
     """
     store = store_at(config, config.store)
     if config.store is None:
         return store
+    mark = keys.mark_of_installation()
+    if may_sign:
+        await _sign(store, config, mark)
     try:
-        await _sign(store, config, keys, replace=False)
         owner = await _owner(store)
     except Missing as error:
-        raise WrongStore(f"There is no bucket at {config.store}; make it first.") from error
-    if not keys.belong_to(owner):
+        raise WrongStore(f"Nothing of Runwright is at {config.store}; is it right?") from error
+    if owner != mark:
         raise WrongStore(
             f"{config.store} belongs to another installation of Runwright; give this one a folder "
             "of its own in the bucket."
         )
-    if owner != keys.check_value():  # the keys were rotated
-        await _sign(store, config, keys, replace=True)
     return store
 
 
@@ -42,15 +42,16 @@ def store_at(config: Config, url: str | None) -> ObjectStore:
     return BucketStore(url)
 
 
-async def _sign(store: ObjectStore, config: Config, keys: Keys, *, replace: bool) -> None:
+async def _sign(store: ObjectStore, config: Config, mark: str) -> None:
+    """Unless somebody has."""
     file = incoming.new_path(config.data)
     try:
-        file.write_text(keys.check_value())
-        await store.put(OWNER, file, replace=replace)
+        file.write_text(mark)
+        await store.put(OWNER, file)
     finally:
         file.unlink(missing_ok=True)
 
 
 async def _owner(store: ObjectStore) -> str:
-    pieces = store.read(OWNER, 0, await store.size_bytes(OWNER))
+    pieces = store.read(OWNER, 0, 1000)
     return b"".join([piece async for piece in pieces]).decode(errors="replace")

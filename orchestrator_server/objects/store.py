@@ -2,10 +2,17 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+import structlog
+
+from orchestrator_server.errors import Unavailable
+
+log = structlog.get_logger(__name__)
 
 
 class Missing(Exception):
@@ -43,6 +50,14 @@ class ObjectStore(Protocol):
         """Every object whose name begins with `folder`, such as `packages/`."""
 
 
+async def tidy(store: ObjectStore, names: Sequence[str]) -> None:
+    """Remove what nobody needs any more. What was done stays done if the store is away."""
+    try:
+        await store.remove(names)
+    except Unavailable as error:
+        log.warning("objects that nobody needs are left behind", names=names, why=str(error))
+
+
 async def fetch(store: ObjectStore, name: str, target: Path) -> str:
     """Write an object into the new file `target`; its SHA-256. Raises Missing."""
     digest = hashlib.sha256()
@@ -50,4 +65,6 @@ async def fetch(store: ObjectStore, name: str, target: Path) -> str:
         async for piece in store.read(name, 0, await store.size_bytes(name)):
             await asyncio.to_thread(file.write, piece)
             await asyncio.to_thread(digest.update, piece)
+        file.flush()
+        await asyncio.to_thread(os.fsync, file.fileno())
     return digest.hexdigest()

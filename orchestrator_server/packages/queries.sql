@@ -62,6 +62,9 @@ UPDATE packages SET deleted_at = :now, updated_at = :now WHERE id = :id AND dele
 -- name: stored_file
 SELECT file_path, sha256, size_bytes FROM packages WHERE id = :id;
 
+-- name: set_file
+UPDATE packages SET file_path = :file_path WHERE id = :id;
+
 -- name: files
 SELECT id, name, version, file_path, sha256 FROM packages
 WHERE deleted_at IS NULL AND id > :after_id ORDER BY id LIMIT :limit;

@@ -6,13 +6,14 @@ from typing import NamedTuple
 from aiohttp import BodyPartReader, web
 
 from orchestrator_server.access.callers import Person, RobotCaller
-from orchestrator_server.errors import Conflict, Invalid, Malformed
+from orchestrator_server.errors import Invalid, Malformed, OrchestratorError, Unavailable
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies, downloads, repeats
 from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, OBJECTS
 from orchestrator_server.http.routes import delete, get, post, put, robot_get
 from orchestrator_server.http.serving import reply
 from orchestrator_server.objects.incoming import Incoming, receive
+from orchestrator_server.objects.store import tidy
 from orchestrator_server.packages import editing, reading, service
 from orchestrator_server.packages.storage import FOLDER, MAX_PACKAGE_BYTES
 from orchestrator_server.repeats.service import check, once
@@ -49,17 +50,21 @@ async def upload_package(request: web.Request, person: Person) -> web.Response:
         repeated = repeats.of(request, person, upload)
         if repeated is not None:
             await database.read(check, repeated)
-        # Its digest is in its name: if it is there, these bytes are at least as good.
-        await objects.put(FOLDER + upload.file_path, incoming.path, replace=True)
+        file_path = f"{upload.name.lower()}_{upload.version}_{incoming.path.name}.zip"
+        await objects.put(FOLDER + file_path, incoming.path)
         failpoint("upload.after_rename")
         try:
             published = await database.write(
-                once, repeated, service.Published, service.publish, person.actor, upload
+                once, repeated, service.Published, service.publish, person.actor, upload, file_path
             )
-        except Conflict:
-            # No row can refer to these bytes of this version.
-            await objects.remove([FOLDER + upload.file_path])
+        except Unavailable:
+            raise  # it may have happened all the same
+        except OrchestratorError:
+            await tidy(objects, [FOLDER + file_path])
             raise
+    # A request that is repeated has brought its file once more, and is answered as before.
+    needless = {published.replaced, file_path} - {None, published.file_path}
+    await tidy(objects, [f"{FOLDER}{path}" for path in needless])
     return reply(published.package, status=201 if published.is_new else 200)
 
 
@@ -89,8 +94,7 @@ async def update_package(
 async def delete_package(request: web.Request, person: Person, package_id: int) -> None:
     """Delete a package that no process and no unfinished job needs, and its file."""
     file_path = await request.app[DATABASE].write(editing.delete, person.actor, package_id)
-    # After the commit; the sweep at a start does the rest.
-    await request.app[OBJECTS].remove([FOLDER + file_path])
+    await tidy(request.app[OBJECTS], [FOLDER + file_path])
 
 
 async def preflight_package(

@@ -25,11 +25,6 @@ class Upload(msgspec.Struct, frozen=True):
     size_bytes: int
     manifest: Manifest
 
-    @property
-    def file_path(self) -> str:
-        """Where it is kept, below the package store; other bytes have another path."""
-        return f"{self.name.lower()}_{self.version}_{self.sha256}.zip"
-
 
 class StoredFile(msgspec.Struct, frozen=True):
     file_path: str
@@ -40,16 +35,22 @@ class StoredFile(msgspec.Struct, frozen=True):
 class Published(msgspec.Struct, frozen=True):
     package: Package
     is_new: bool
+    file_path: str  # where its bytes are now
+    replaced: str | None = None  # a file that nobody needs any more
 
 
-def publish(tx: Transaction, actor: Actor, upload: Upload) -> Published:
-    """The same bytes again are the same package; other bytes under its version are refused."""
+def publish(tx: Transaction, actor: Actor, upload: Upload, file_path: str) -> Published:
+    """The same bytes again are the same package, and its file: the one there was may be damaged.
+    Other bytes under its version are refused. `file_path` is where they are, which no other upload
+    has."""
     known = tx.maybe(
         sql.by_version, Package, name_key=names.key(upload.name), version=upload.version
     )
     if known is not None:
         if known.sha256 == upload.sha256:
-            return Published(known, is_new=False)
+            stored = tx.one(sql.stored_file, StoredFile, missing="It is gone.", id=known.id)
+            tx.run(sql.set_file, id=known.id, file_path=file_path)
+            return Published(known, is_new=False, file_path=file_path, replaced=stored.file_path)
         raise Conflict(
             f"Package {upload.name} {upload.version} exists with other content; "
             "a version never changes. Raise the version.",
@@ -63,7 +64,7 @@ def publish(tx: Transaction, actor: Actor, upload: Upload) -> Published:
         name_key=names.key(upload.name),
         version=upload.version,
         version_key=sortable(upload.version),
-        file_path=upload.file_path,
+        file_path=file_path,
         sha256=upload.sha256,
         size_bytes=upload.size_bytes,
         scripts_manifest=Json(upload.manifest.scripts),
@@ -74,7 +75,7 @@ def publish(tx: Transaction, actor: Actor, upload: Upload) -> Published:
     audit.record(
         tx, actor, "package.published", after=package, name=f"{package.name} {package.version}"
     )
-    return Published(package, is_new=True)
+    return Published(package, is_new=True, file_path=file_path)
 
 
 def get(tx: Transaction, package_id: int) -> Package:

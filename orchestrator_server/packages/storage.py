@@ -13,17 +13,18 @@ async def there(store: ObjectStore) -> set[str]:
     return {found.name.removeprefix(FOLDER) async for found in store.list(FOLDER)}
 
 
-async def sweep(store: ObjectStore, needed: set[str], *, before: datetime) -> set[str]:
+async def sweep(store: ObjectStore, needed: set[str], *, before: datetime | None) -> set[str]:
     """Remove what no row refers to, left by a server that was killed; say what is there.
 
-    What has come since `before` may be an upload that another server is receiving.
+    What has come since `before` may be an upload that another server is receiving. Without it,
+    nothing is removed.
     """
     kept, lost = set(), []
     async for found in store.list(FOLDER):
         file_path = found.name.removeprefix(FOLDER)
         if file_path in needed:
             kept.add(file_path)
-        elif found.modified_at <= before:
+        elif before and found.modified_at <= before and "/" not in file_path:
             lost.append(found.name)
     await store.remove(lost)
     return kept

@@ -142,8 +142,10 @@ async def update_job(
     if report.next_job is not None:
         _must_mean_itself(robot, report.next_job.robot_id)
     if report.logs is not None:  # sent whole, from byte 0 on, so that repeating it is harmless
-        attempt = await database.read(attempts.writer_of, robot, job_id, report.attempt)
-        await request.app[LOGS].append(job_id, attempt, 0, report.logs.encode())
+        of = await database.read(attempts.writer_of, robot, job_id, report.attempt)
+        is_over = of.finished_at is not None
+        logs = report.logs.encode()
+        await request.app[LOGS].append(job_id, of.attempt, 0, logs, is_over=is_over)
     try:
         tokens = _tokens(request)
         answer = await database.write(reports.take, robot, job_id, report, settings, tokens)
@@ -161,9 +163,11 @@ async def append_log(
     request: web.Request, robot: RobotCaller, job_id: int, wanted: LogChunk
 ) -> LogAnswer:
     """Append raw bytes to the log of an attempt, at a byte offset; what is there is ignored."""
-    await request.app[DATABASE].read(_must_be_welcome, robot, job_id, wanted)
+    is_over = await request.app[DATABASE].read(_must_be_welcome, robot, job_id, wanted)
     chunk = await bodies.read(request, LOG_CHUNK_BYTES)
-    return await request.app[LOGS].append(job_id, wanted.attempt, wanted.offset, chunk)
+    return await request.app[LOGS].append(
+        job_id, wanted.attempt, wanted.offset, chunk, is_over=is_over
+    )
 
 
 async def secrets_read(
@@ -209,9 +213,11 @@ def _tokens(request: web.Request) -> JobToken:
     return partial(job_token, request.app[KEYS])
 
 
-def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> None:
-    attempts.late_writer_of(tx, robot, job_id, wanted.attempt)
+def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> bool:
+    """And whether the attempt is over."""
+    of = attempts.late_writer_of(tx, robot, job_id, wanted.attempt)
     reads.must_be_known(tx, job_id, wanted.attempt, wanted.secrets_known)
+    return of.finished_at is not None
 
 
 def _must_mean_itself(robot: RobotCaller, robot_id: int | None) -> None:

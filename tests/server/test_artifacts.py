@@ -1,7 +1,9 @@
 """Files that jobs leave: whose they are, how large, how they come back, when they go."""
 
+import errno
 from datetime import timedelta
 
+import aiohttp
 import pytest
 
 from orchestrator_server.artifacts import service
@@ -85,6 +87,22 @@ async def test_what_is_too_large_or_no_file_is_refused(job, server, monkeypatch)
     monkeypatch.setattr("orchestrator_server.artifacts.routes.MAX_BYTES", 200_000)
     assert (await leave(job, content=pieces(), status=None)).status == 413
     assert files_in(server) == []
+
+
+async def test_a_file_that_cannot_be_read_to_its_end_is_never_taken_for_whole(
+    admin, job, server, monkeypatch
+):
+    left = await leave(job, content=bytes(600_000))
+    read = server[OBJECTS].read
+
+    async def read_half(name, start, stop):
+        async for piece in read(name, start, stop // 2):
+            yield piece
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(server[OBJECTS], "read", read_half)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await admin.ask("GET", f"/api/jobs/1/artifacts/{left['id']}")
 
 
 async def test_an_attempt_leaves_only_so_many(job, monkeypatch):

@@ -15,11 +15,11 @@ ADA = Actor(type=ActorType.USER, name="ada")
 
 
 def archive(**files):
-    """The bytes of a package: `archive(main="print(1)")` holds main.py."""
+    """The bytes of a package, the same each time: `archive(main="print(1)")` holds main.py."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package:
         for name, text in (files or {"main": "print('hello')"}).items():
-            package.writestr(f"{name}.py", text)
+            package.writestr(zipfile.ZipInfo(f"{name}.py"), text, zipfile.ZIP_DEFLATED)
     return content.getvalue()
 
 

@@ -7,6 +7,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from orchestrator_server import keys
 from orchestrator_server.app import create_app
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.http.keys import (
@@ -20,7 +21,7 @@ from orchestrator_server.http.keys import (
 from orchestrator_server.maintenance import old_things
 from orchestrator_server.maintenance.old_things import OldThings
 from orchestrator_server.objects import bucket
-from orchestrator_server.objects.open import OWNER
+from orchestrator_server.objects.open import OWNER, open_store
 from orchestrator_server.objects.store import WrongStore
 from tests.conftest import serving
 from tests.server.test_artifacts import claimed, leave
@@ -209,13 +210,105 @@ async def test_a_forgotten_job_takes_all_with_it_also_when_the_bucket_was_away(
     assert (await admin.ask("GET", "/api/jobs/1")).status == 404
 
 
-async def test_a_start_removes_what_no_row_refers_to(admin, server, config, clock, tmp_path):
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_start_removes_nothing_for_another_copy_may_need_it(
+    admin, server, config, clock, tmp_path
+):
     await admin.upload()
-    [needed] = await kept(server)
-    await overwrite(server, "packages/lost_1.0.0_x.zip", b"x", tmp_path)
-    if config.database_url is None:  # elsewhere another server may be receiving it
-        async with serving(create_app(config, clock)):
-            assert await kept(server) == [needed]
+    await overwrite(server, "packages/unknown_1.0.0_x.zip", b"x", tmp_path)
+    async with serving(create_app(config, clock)):
+        assert len(await kept(server)) == 2
+
+
+@pytest.fixture
+def away(server, monkeypatch):
+    """The bucket does not answer."""
+
+    async def fail(*_, **__):
+        raise Unavailable("away")
+
+    def away(*verbs):
+        for verb in verbs or ("put", "size_bytes", "remove"):
+            monkeypatch.setattr(server[OBJECTS], verb, fail)
+
+    return away
+
+
+async def test_jobs_run_and_log_while_the_bucket_is_away(admin, server, robot, job, away):
+    away()
+    say = "/api/runner/jobs/1/logs?attempt=1&offset=0"
+    plain = {"Content-Type": "application/octet-stream"}
+    await robot.ask("POST", say, status=200, data=b"first\n", headers=plain)
+    assert await admin.get("/api/jobs/1/logs") == b"first\n"
+    said = {"status": "completed", "attempt": 1, "logs": "first\nsecond\n"}
+    await robot.post("/api/runner/jobs/1/update", 200, **said)
+    assert await admin.get("/api/jobs/1/logs") == b"first\nsecond\n"
+    await robot.post("/api/runner/jobs/1/update", 200, **said)  # again, as robots do
+
+
+async def test_what_is_done_is_done_though_the_bucket_keeps_the_old_file(admin, server, job, away):
+    await leave(job, content=b"one")
+    away("remove")
+    await leave(job, content=b"two")
+    [listed] = await admin.get("/api/jobs/1/artifacts")
+    assert listed["size_bytes"] == 3
+    await admin.post("/api/jobs/1/cancel", 200)
+    await admin.ask("DELETE", "/api/processes/1", status=204)
+    await admin.ask("DELETE", "/api/packages/1", status=204)
+
+
+async def test_who_follows_a_log_is_told_nothing_wrong_when_the_bucket_is_away(
+    admin, server, robot, job, away
+):
+    await robot.post("/api/runner/jobs/1/update", 200, status="completed", attempt=1)
+    away()
+    answer = await admin.ask("GET", "/api/jobs/1/logs/stream", status=None)
+    assert answer.status == 200
+    assert b"HTTP/1.1" not in answer.body
+
+
+async def test_a_longer_log_in_the_bucket_is_never_replaced(
+    admin, server, robot, job, tmp_path, monkeypatch
+):
+    await server[LOGS].append(1, 1, 0, b"first\n")
+    await robot.post("/api/runner/jobs/1/update", 200, status="completed", attempt=1)
+    await overwrite(server, "logs/0/1.1.log", b"first\nsecond\n", tmp_path)
+    monkeypatch.setattr(old_things, "QUIET_SECONDS", -1.0)
+    await cleaner(server).run_once()
+    assert files_here(server) == ["1.1.log"]
+    pieces = server[OBJECTS].read("logs/0/1.1.log", 0, 100)
+    assert [piece async for piece in pieces] == [b"first\nsecond\n"]
+
+
+async def test_two_servers_do_not_archive_at_once(server, job, robot, monkeypatch):
+    await server[LOGS].append(1, 1, 0, b"first\n")
+    await robot.post("/api/runner/jobs/1/update", 200, status="completed", attempt=1)
+    monkeypatch.setattr(old_things, "QUIET_SECONDS", -1.0)
+    with server[LOGS].archiving() as is_ours:
+        assert is_ours
+        await cleaner(server).run_once()
+        assert files_here(server) == ["1.1.log"]
+    await cleaner(server).run_once()
+    assert files_here(server) == []
+
+
+async def test_a_stray_file_among_the_logs_stays_and_hinders_nobody(
+    server, job, robot, monkeypatch
+):
+    await server[LOGS].append(1, 1, 0, b"first\n")
+    await robot.post("/api/runner/jobs/1/update", 200, status="completed", attempt=1)
+    for name in ("debug.log", "1 (copy).1.log", "07.1.log"):
+        (server[DATA_FOLDER] / "logs" / "0" / name).write_text("x")
+    monkeypatch.setattr(old_things, "QUIET_SECONDS", -1.0)
+    await cleaner(server).run_once()
+    assert len(files_here(server)) == 3
+
+
+async def test_keys_that_are_rotated_twice_still_open_the_bucket(server, config, clock):
+    for _ in range(2):
+        keys.with_new_sealing(config.key_file, set())
+    owned = keys.KeyFile(config.key_file, server[KEYS]).current()
+    assert await open_store(config, owned)
 
 
 async def test_a_bucket_of_another_installation_is_refused(server, config, tmp_path, clock):

@@ -1,6 +1,7 @@
 """What every object store promises, a folder and a bucket alike."""
 
 import asyncio
+import errno
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,10 +103,44 @@ async def test_a_list_is_of_one_folder(store, put):
     assert await names(store, "artifacts/") == ["artifacts/2/d"]
 
 
+async def test_a_folder_on_another_disk_takes_files_too(tmp_path, monkeypatch):
+    replace, moved = Path.replace, []
+
+    def only_beside(self, target):
+        if self.parent != target.parent:
+            moved.append(self)
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", only_beside)
+    file, store = tmp_path / "file", FolderStore(tmp_path / "data")
+    file.write_bytes(b"xyz")
+    await store.put("packages/a", file)
+    assert moved == [file]
+    assert await read(store, "packages/a") == b"xyz"
+    assert [path.name for path in (tmp_path / "data" / "packages").iterdir()] == ["a"]
+
+
+async def test_a_job_may_get_a_file_while_it_loses_its_last_one(tmp_path):
+    store = FolderStore(tmp_path / "data")
+
+    async def come_and_go(number):
+        for turn in range(100):
+            file = tmp_path / f"{number}-{turn}"
+            file.write_bytes(b"x")
+            await store.put(f"artifacts/1/{file.name}", file)
+            await store.remove([f"artifacts/1/{file.name}"])
+
+    await asyncio.gather(*map(come_and_go, range(8)))
+    assert await names(store, "artifacts/") == []
+
+
 async def test_no_name_leads_out_of_a_folder(tmp_path):
     (tmp_path / "secret").write_text("x")
     with pytest.raises(Missing):
         await read(FolderStore(tmp_path / "data"), "packages/../../secret")
+    with pytest.raises(Missing):
+        await read(FolderStore(tmp_path / "data"), "packages/..\\..\\secret")
 
 
 async def test_a_store_that_is_gone_is_said_soon_and_without_its_address(

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
+from orchestrator_server.errors import Unavailable
 from orchestrator_server.http.keys import DATABASE, OBJECTS
 from orchestrator_server.objects import incoming
-from orchestrator_server.packages import editing, storage
+from orchestrator_server.packages import editing, service, storage
 from tests.support.world import archive
 
 
@@ -209,6 +210,29 @@ async def test_a_start_removes_files_without_a_row(admin, server, config):
     assert files(config) == [kept]
     assert editing.missing_files(needed, there) == []
     assert editing.missing_files(needed, set()) == ["hello 1.0.0"]
+
+
+async def test_a_package_that_was_renamed_keeps_its_file(admin, server, config):
+    first, other = archive(main="first"), archive(main="other")
+    renamed = await admin.upload("hello", "1.0.0", first)
+    await put(admin, renamed, 200, version="2.0.0")
+    await admin.upload("hello", "1.0.0", other)
+    await admin.upload("hello", "1.0.0", first, 409)
+    again = await admin.upload("hello", "3.0.0", first)
+    await admin.ask("DELETE", f"/api/packages/{again['id']}", status=204)
+    needed = await server[DATABASE].read(editing.stored_files)
+    assert {file.file_path for file in needed} == set(files(config))
+    contents = [(config.data / "packages" / file.file_path).read_bytes() for file in needed]
+    assert contents == [first, other]
+
+
+async def test_a_file_whose_fate_is_not_known_stays(admin, server, config, monkeypatch):
+    def lost(*_, **__):
+        raise Unavailable("The connection was lost, perhaps after the commit.")
+
+    monkeypatch.setattr(service, "publish", lost)
+    await admin.upload(status=503)
+    assert len(files(config)) == 1
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "multipart/form-data"}])
