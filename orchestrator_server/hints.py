@@ -30,7 +30,9 @@ class Hints:
 
     def order(self, job_id: int) -> None:
         """A running job is to stop, or to finish early."""
-        self._give(Hint(order=job_id))
+        hint = Hint(order=job_id)
+        self._wake(hint)  # who waits here may be gone, and its robot ask elsewhere
+        self._peers.tell(msgspec.json.encode(hint))
 
     def hear(self, told: bytes) -> None:
         """What another server says, as `Peers` brings it."""
@@ -46,4 +48,4 @@ class Hints:
     def _wake(self, hint: Hint) -> bool:
         if hint.job is not None:
             return self._robots.wake_one(hint.job.fit)
-        return self._orders.wake_one(lambda job_id: job_id == hint.order)
+        return self._orders.wake_each(lambda job_id: job_id == hint.order)

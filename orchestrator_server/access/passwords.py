@@ -10,6 +10,7 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 import bcrypt
@@ -82,7 +83,8 @@ def _give_way() -> None:
     Linux each thread has a priority of its own."""
     if sys.platform == "linux":
         nice = max(NICE, os.getpriority(os.PRIO_PROCESS, 0))  # upwards nobody is let without rights
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        with suppress(OSError):  # it may be forbidden here
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 def check_strength(

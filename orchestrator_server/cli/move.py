@@ -25,6 +25,9 @@ def command(data: Path, database_url: str | None) -> None:
     old = Config(data=data)
     if not old.sqlite_path.exists():
         options.fail(f"There is no SQLite database in {data}; is --data right?")
+    kept = old.sqlite_path.with_name(f"{old.sqlite_path.name}.moved")
+    if kept.exists():
+        options.fail(f"{kept} is there, of an earlier move; put it somewhere else first.")
     options.on_existing_database(old, _brought_up_to_date)
     options.run(lambda: _migrated(Config(data=data, database_url=database_url)))
     from orchestrator_server.db import moving  # needs PostgreSQL's driver, which is there by now
@@ -33,7 +36,6 @@ def command(data: Path, database_url: str | None) -> None:
         rows = moving.move(old.sqlite_path, database_url, _tell)
     except moving.CannotMove as error:
         options.fail(str(error))
-    kept = old.sqlite_path.with_name(f"{old.sqlite_path.name}.moved")
     old.sqlite_path.rename(kept)
     click.echo(
         f"{rows:,} rows are in PostgreSQL, each compared. Start the server with the same --data "

@@ -4,7 +4,8 @@ import asyncio
 import multiprocessing
 import signal
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import count
 from multiprocessing.context import SpawnProcess
 
 import msgspec
@@ -36,7 +37,11 @@ def run(config: Config, workers: int) -> None:
     if not hasattr(socket, "SO_REUSEPORT"):
         options.fail("--workers needs a system whose processes can share a port; leave it out.")
     token = options.on_database(config, lambda *found: _prepare(config, *found))
-    with closing(_reserve(config.host, config.port)) as port:
+    try:
+        reserved = _reserve(config.host, config.port)
+    except (OSError, OverflowError) as error:
+        options.fail(f"{config.host}:{config.port} cannot be used: {error}.")
+    with closing(reserved) as port:
         config = msgspec.structs.replace(
             config, port=port.getsockname()[1], workers=workers, admin_password=None
         )
@@ -62,21 +67,31 @@ async def _keep(config: Config) -> None:
 
 async def _keep_one(config: Config, stopping: asyncio.Event) -> int | None:
     """Until all are to stop; its last status."""
-    while True:
+    for life in count():
         process = _spawn.Process(target=_work, args=(config,), name=f"worker {config.worker}")
-        process.start()
+        try:
+            process.start()
+        except OSError as error:  # the system has no room for it now
+            log.error("a worker could not be started", worker=config.worker, why=str(error))
+            await _or_stopped(stopping, AGAIN_SECONDS)
+            continue
         ended = asyncio.create_task(_ended(process))
         stop = asyncio.create_task(stopping.wait())
         await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if process.exitcode == options.EXIT_CONFIG:
-            stopping.set()  # it has said why, and would again
+        stop.cancel()
+        if process.exitcode == options.EXIT_CONFIG and life == 0:
+            stopping.set()  # it has said why, and would again; later, what it needs may come back
         if stopping.is_set():
-            stop.cancel()
             return await _stop(process, ended)
         log.error("a worker ended; another is started", worker=config.worker,
                   status=process.exitcode)  # fmt: skip
-        await asyncio.wait({stop}, timeout=AGAIN_SECONDS)
-        stop.cancel()
+        await _or_stopped(stopping, AGAIN_SECONDS)
+    return None
+
+
+async def _or_stopped(stopping: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
 
 
 async def _stop(process: SpawnProcess, ended: asyncio.Task[None]) -> int | None:

@@ -22,6 +22,10 @@ PAGE = 5_000
 _MARK = "CREATE TABLE IF NOT EXISTS moving_from_sqlite (begun_at TIMESTAMPTZ DEFAULT now())"
 _MARKED = "SELECT to_regclass('moving_from_sqlite') IS NOT NULL"
 _NOT_MOVED = {"migrations", "moving_from_sqlite"}  # of these each database has its own
+_NAMES = (
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY 1"
+)
+_GO_ON = "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)"
 _TYPES = """
 SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = current_schema() AND table_name = %s ORDER BY ordinal_position
@@ -61,10 +65,10 @@ def move(path: Path, url: str, tell: Callable[[str, int], None]) -> int:
     try:
         return _move(path, url, tell)
     except (psycopg.Error, sqlite3.Error) as error:
-        why = error.diag.message_primary if isinstance(error, psycopg.Error) else str(error)
-        raise CannotMove(
-            f"The move stopped: {why or type(error).__name__}. Run it again, and it goes on."
-        ) from error
+        why = str(error).partition("\n")[0] or type(error).__name__
+        is_value = isinstance(error, psycopg.DataError)
+        step = "Mend that value in the SQLite file" if is_value else "Run it again, and it goes on"
+        raise CannotMove(f"The move stopped: {why}. {step}.") from error
 
 
 def _move(path: Path, url: str, tell: Callable[[str, int], None]) -> int:
@@ -102,6 +106,9 @@ def _hold(source: sqlite3.Connection) -> None:
 
 def _must_be_alike(source: sqlite3.Connection, target: psycopg.Connection[Any]) -> None:
     applied = "SELECT version, checksum FROM migrations ORDER BY version"
+    [(encoding,)] = target.execute("SHOW server_encoding").fetchall()
+    if encoding != "UTF8":
+        raise CannotMove(f"The PostgreSQL database is in {encoding}; give one in UTF8.")
     if source.execute(applied).fetchall() != target.execute(applied).fetchall():
         raise CannotMove("The SQLite file is of another version; run `orchestrator migrate` first.")
 
@@ -120,10 +127,7 @@ def _must_be_ours(target: psycopg.Connection[Any], tables: list[_Table]) -> None
 
 def _tables(source: sqlite3.Connection, target: psycopg.Connection[Any]) -> list[_Table]:
     """Each behind those that it refers to, as far as they do not refer to each other."""
-    names = [row[0] for row in source.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' "
-        "ORDER BY name"
-    )]  # fmt: skip
+    names = [name for (name,) in source.execute(_NAMES)]
     waiting = {
         name: [(row[3], row[2]) for row in source.execute(f'PRAGMA foreign_key_list("{name}")')]
         for name in names
@@ -151,8 +155,8 @@ def _copy(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _T
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     convert = [_conversion(table, column) for column in columns]
+    there = _count(target, table.name)
     while True:
-        there = _count(target, table.name)
         page = source.execute(
             f"SELECT {_listed(columns)} FROM {table.name} ORDER BY rowid LIMIT ? OFFSET ?",
             (PAGE, there),
@@ -163,6 +167,7 @@ def _copy(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _T
             for row in page:
                 copy.write_row([do(value) for do, value in zip(convert, row, strict=True)])
         target.commit()
+        there += len(page)
         failpoint("move.after_page")
 
 
@@ -180,10 +185,9 @@ def _fill_later(source: sqlite3.Connection, target: psycopg.Connection[Any], tab
             f"SELECT {column}, {_listed(table.key)} FROM {table.name} WHERE {column} IS NOT NULL"
         )
         where = " AND ".join(f"{name} = %s" for name in table.key)
+        update = _text(f"UPDATE {table.name} SET {column} = %s WHERE {where}")
         with target.cursor() as cursor:
-            cursor.executemany(
-                _text(f"UPDATE {table.name} SET {column} = %s WHERE {where}"), found.fetchall()
-            )
+            cursor.executemany(update, found.fetchall())
     target.commit()
 
 
@@ -193,9 +197,7 @@ def _go_on_counting(
     """No number is given twice, nor that of a row that was deleted."""
     for (last,) in source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)):
         if last:
-            target.execute(
-                "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", (table.name, last)
-            )
+            target.execute(_GO_ON, (table.name, last))
     target.commit()
 
 
@@ -216,9 +218,8 @@ def _compare(source: sqlite3.Connection, target: psycopg.Connection[Any], table:
 
 
 def _rows_of_sqlite(source: sqlite3.Connection, table: _Table) -> Rows:
-    return source.execute(
-        f"SELECT {_listed(_key_first(table))} FROM {table.name} ORDER BY {_listed(table.key)}"
-    )
+    columns, order = _listed(_key_first(table)), _listed(table.key)
+    return source.execute(f"SELECT {columns} FROM {table.name} ORDER BY {order}")
 
 
 def _rows_of_postgres(target: psycopg.Connection[Any], table: _Table) -> Rows:

@@ -7,6 +7,7 @@ go through a pooler that lends connections by transaction; all others can.
 
 import asyncio
 import secrets
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -27,9 +28,12 @@ LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 10.0  # with a PostgreSQL that does not answer
 SPACING_SECONDS = 0.01  # between two notifications: what comes meanwhile goes together
 PAYLOAD_BYTES = 7_900  # PostgreSQL takes less than 8,000
+USER_TIMEOUT_MILLISECONDS = 25_000
+FROZEN_SECONDS = 30  # a leader that has not looked for so long does not lead
 MOST_WAITING = 1_000  # hints; with more than that, robots are found by the look once a second
 
-# Of a machine that is gone, both sides hear within half a minute.
+# Of a machine that is gone, both sides hear within half a minute, also while something is on its
+# way to it: then there are no keepalives.
 _CONNECT: dict[str, Any] = {
     "autocommit": True,
     "application_name": NAME,
@@ -38,18 +42,27 @@ _CONNECT: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
+    "tcp_user_timeout": USER_TIMEOUT_MILLISECONDS,
 }
 _LISTEN = (
     f"LISTEN {CHANNEL}",
     "SET tcp_keepalives_idle = 10",
     "SET tcp_keepalives_interval = 5",
     "SET tcp_keepalives_count = 3",
+    f"SET tcp_user_timeout = {USER_TIMEOUT_MILLISECONDS}",
 )
 # CASE, because a lock that is taken twice must be given back twice.
 _LOOK = """
 SELECT CASE WHEN %s THEN TRUE ELSE pg_try_advisory_lock(5279829) END AS leads,
        (SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = %s) AS servers
+"""
+_FREE = """
+SELECT pg_terminate_backend(holder.pid) FROM pg_locks AS held
+JOIN pg_stat_activity AS holder ON holder.pid = held.pid
+WHERE held.locktype = 'advisory' AND held.objid = 5279829 AND held.granted
+  AND holder.datname = current_database() AND holder.application_name = %s
+  AND holder.state_change < clock_timestamp() - make_interval(secs => %s)
 """
 _NOTIFY = Query("notify", "SELECT pg_notify(:channel, :payload)")
 
@@ -62,7 +75,7 @@ class PostgresPeers:
         self._leads = False
         self.is_alone = False
         self._is_stopping = False
-        self._waiting: dict[bytes, None] = {}  # hints, each once, in order
+        self._waiting: deque[bytes] = deque()  # hints
         self._attending: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[None] | None = None
 
@@ -84,7 +97,7 @@ class PostgresPeers:
     def tell(self, hint: bytes) -> None:
         if self.is_alone or len(self._waiting) >= MOST_WAITING:
             return
-        self._waiting[hint] = None
+        self._waiting.append(hint)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send(), name="tell peers")
 
@@ -102,13 +115,13 @@ class PostgresPeers:
         parts = [self._id.encode()]
         size = len(parts[0])
         while self._waiting:
-            hint = next(iter(self._waiting))
-            size += len(hint) + 1
-            if size > PAYLOAD_BYTES and len(parts) > 1:
+            longer = size + len(self._waiting[0]) + 1
+            if longer > PAYLOAD_BYTES and len(parts) > 1:
                 break
-            del self._waiting[hint]
-            if size <= PAYLOAD_BYTES:  # else it is told to nobody
+            hint = self._waiting.popleft()
+            if longer <= PAYLOAD_BYTES:  # else it is told to nobody
                 parts.append(hint)
+                size = longer
         return b"\n".join(parts).decode()
 
     async def _attend(self, heard: Heard) -> None:
@@ -142,6 +155,8 @@ class PostgresPeers:
         cursor = await connection.execute(_LOOK, (self._leads, NAME))
         [(self._leads, servers)] = await cursor.fetchall()
         self.is_alone = servers == 1
+        if not self._leads:
+            await connection.execute(_FREE, (NAME, FROZEN_SECONDS))
 
 
 def _notify(tx: Transaction, payload: str) -> None:

@@ -43,6 +43,13 @@ class Wakeups(Generic[W]):
                 return True
         return False
 
+    def wake_each(self, should: Callable[[W], bool]) -> bool:
+        """Ask of each who waits, the longest first, and wake whom it is said of; whether any."""
+        woken = [w for w, as_ in self._waiting.items() if not w.done() and should(as_)]
+        for one in woken:
+            one.set_result(None)
+        return bool(woken)
+
     @property
     def count(self) -> int:
         return len(self._waiting)
@@ -54,5 +61,4 @@ class Wakeups(Generic[W]):
     def close(self) -> None:
         """Let everybody go: the server stops."""
         self._closed = True
-        while self.wake_one(lambda _: True):
-            pass
+        self.wake_each(lambda _: True)

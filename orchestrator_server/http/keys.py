@@ -1,6 +1,7 @@
 """What hangs on the application and on each request, by typed key."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from orchestrator_server.access.passwords import Passwords
 from orchestrator_server.access.throttle import Throttle
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.db.wakeups import Wakeups
+from orchestrator_server.errors import Unavailable
 from orchestrator_server.hints import Hints
 from orchestrator_server.http.known import Known
 from orchestrator_server.http.metrics import Metrics
@@ -59,6 +61,8 @@ REQUEST_ID = web.RequestKey("request_id", str)
 
 
 async def online_since(request: web.Request) -> datetime:
-    """A robot last heard after this is online; what was heard until now is in the database."""
-    await request.app[HEARD].flush()
+    """A robot last heard after this is online; what was heard until now is in the database, unless
+    that cannot be written to: to look is possible all the same."""
+    with suppress(Unavailable):  # the look once a second says so
+        await request.app[HEARD].flush()
     return presence.online_since(request.app[CLOCK](), request.app[SETTINGS].jobs)

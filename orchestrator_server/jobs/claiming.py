@@ -50,7 +50,7 @@ def claim(
     A robot has one attempt at a time, and a claim key is granted one attempt ever: so a
     request that is repeated, late or doubled takes nothing twice.
     """
-    held = robots.hold(tx, robot.id)
+    held = robots.hold_caller(tx, robot)
     current = tx.maybe(sql.current_of_robot, _Current, robot_id=robot.id)
     if current is not None:
         _must_be_the_same_agent(robot, current, wanted)
@@ -84,8 +84,10 @@ def claim_or_wait(
 ) -> tuple[NextJobAnswer, Taker]:
     """Claim; and as what the robot waits, if there is no job."""
     answer = claim(tx, robot, wanted, settings, token)
-    labels = [] if answer.job else robots.hold(tx, robot.id).labels
-    return answer, Taker(robot.id, robot.machine_id, frozenset(labels))
+    if answer.job:
+        return answer, Taker(robot.id, robot.machine_id, frozenset())
+    held = robots.hold_caller(tx, robot)
+    return answer, Taker(robot.id, robot.machine_id, frozenset(held.labels), held.is_paused)
 
 
 def _take(

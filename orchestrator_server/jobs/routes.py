@@ -20,6 +20,7 @@ from sdk.contract.jobs import (
     JobEvent,
     JobExplanation,
     JobQuery,
+    JobStatus,
     JobUpdate,
     LogQuery,
 )
@@ -64,7 +65,8 @@ async def update_job(
 ) -> Job:
     """Move a waiting job to another robot or priority, or fail or cancel one by hand."""
     job = await request.app[DATABASE].write(editing.update, person.actor, job_id, wanted, expected)
-    request.app[HINTS].job(Wants.of(job.robot_id, None, job.labels))
+    if job.status is JobStatus.PENDING:
+        request.app[HINTS].job(Wants.of(job.robot_id, None, job.labels))
     request.app[HINTS].order(job_id)
     return job
 

@@ -37,14 +37,14 @@ UPDATE machines SET last_seen_at = :now WHERE id = :id;
 -- name: heard [sqlite]
 UPDATE machines SET last_seen_at = :at
 WHERE id IN (SELECT value FROM json_each(:ids))
-  AND (last_seen_at IS NULL OR last_seen_at < :at);
+  AND (last_seen_at IS NULL OR last_seen_at < :at OR last_seen_at > :now);
 
 -- name: heard [postgres]
 UPDATE machines SET last_seen_at = :at
 WHERE id IN (
     SELECT id FROM machines
     WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)))
-      AND (last_seen_at IS NULL OR last_seen_at < :at)
+      AND (last_seen_at IS NULL OR last_seen_at < :at OR last_seen_at > :now)
     ORDER BY id FOR NO KEY UPDATE);
 
 -- name: tell

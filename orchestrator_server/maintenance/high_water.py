@@ -91,6 +91,8 @@ class HighWater:
         """Write down how far the database has come, if that changed. A PostgreSQL may have gone
         back meanwhile; of a file that is noticed at the start."""
         mark = await self._look()
+        if not self._is_file:
+            self._mark = read(self._folder)  # another server may have noted, and told, it already
         if not self._is_file and self._mark and self._is_behind(mark, self._mark):
             await self.look_back()
         elif mark != self._mark:

@@ -16,7 +16,7 @@ from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.db.wakeups import Wakeups
 from orchestrator_server.errors import Unavailable
 from orchestrator_server.jobs import attempts
-from orchestrator_server.jobs.wants import Taker
+from orchestrator_server.jobs.wants import Demand, Taker
 from orchestrator_server.keys import Keys
 from orchestrator_server.maintenance import expired_jobs, leases, lost_items, lost_robots, pulse
 from orchestrator_server.maintenance.high_water import HighWater
@@ -78,8 +78,10 @@ class Maintenance:
         """Every running attempt gets a whole new lease first: while no server ran, no robot
         could be heard, and silence means nothing."""
         await self._high_water.look_back()
-        begun = pulse.Moment.now(self._clock)
-        await self._database.write(leases.begin_anew, self._settings.jobs)
+        begun = None
+        if self._peers.is_leader:  # else whoever comes to lead does it
+            begun = pulse.Moment.now(self._clock)
+            await self._database.write(leases.begin_anew, self._settings.jobs)
         self._tasks = [
             asyncio.create_task(self._watch(begun), name="watchdog"),
             asyncio.create_task(self._look(), name="look for waiting jobs"),
@@ -117,6 +119,8 @@ class Maintenance:
                     )
             except Unavailable as error:  # nor could robots be heard: it counts as being late
                 log.warning("watchdog could not look", why=str(error))
+            except Exception:  # a bug of ours; without this task no lost robot would be found
+                log.exception("watchdog could not look")
             else:
                 last = now
 
@@ -184,13 +188,19 @@ class Maintenance:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self._refresh_settings()
-            await self._write_who_was_heard()
-            if self._peers.is_leader:
-                await self._link_events()
-                await self._note_high_water()
-            if self._wakeups.count:
-                await self._wake_for_what_waits()
+            try:
+                await self._look_once()
+            except Exception:  # a bug of ours, of which the next second knows nothing
+                log.exception("the look once a second failed")
+
+    async def _look_once(self) -> None:
+        await self._refresh_settings()
+        await self._write_who_was_heard()
+        if self._peers.is_leader:
+            await self._link_events()
+            await self._note_high_water()
+        if self._wakeups.count:
+            await self._wake_for_what_waits()
 
     async def _write_who_was_heard(self) -> None:
         try:
@@ -204,10 +214,7 @@ class Maintenance:
         except Unavailable as error:
             log.warning("could not look for waiting jobs", why=str(error))
             return
-        for wants, jobs in waiting:
-            for _ in range(jobs):
-                if not self._wakeups.wake_one(wants.fit):
-                    break
+        self._wakeups.wake_each(Demand(waiting).take)
 
 
 def _begin_anew(tx: Transaction, settings: JobSettings, happened: dict[str, int]) -> None:

@@ -159,8 +159,14 @@ WHERE status IN ('completed', 'failed', 'abandoned') AND updated_at < :before
 ORDER BY updated_at LIMIT :limit;
 
 -- name: forget [sqlite]
-DELETE FROM queue_items WHERE id IN (SELECT value FROM json_each(:ids));
+-- Unless somebody has put it back meanwhile.
+DELETE FROM queue_items
+WHERE id IN (SELECT value FROM json_each(:ids))
+  AND status IN ('completed', 'failed', 'abandoned') AND updated_at < :before
+RETURNING id;
 
 -- name: forget [postgres]
 DELETE FROM queue_items
-WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)));
+WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)))
+  AND status IN ('completed', 'failed', 'abandoned') AND updated_at < :before
+RETURNING id;

@@ -11,9 +11,10 @@ from orchestrator_server.queue_items.service import Id, sql
 
 def forget_items(tx: Transaction, age: timedelta, limit: int) -> int:
     """Delete the oldest items that ended before `age` ago, with their attempts; how many."""
-    old = [found.id for found in tx.all(sql.ended_before, Id, before=tx.now - age, limit=limit)]
-    if old:
-        tx.run(sql.forget, ids=Json(old))
-        metadata = {"items": len(old), "from": min(old), "to": max(old)}
+    before = tx.now - age
+    old = [found.id for found in tx.all(sql.ended_before, Id, before=before, limit=limit)]
+    gone = [found.id for found in tx.all(sql.forget, Id, ids=Json(old), before=before)]
+    if gone:
+        metadata = {"items": len(gone), "from": min(gone), "to": max(gone)}
         audit.record(tx, SYSTEM, "queue_items.deleted", metadata=metadata)
-    return len(old)
+    return len(gone)

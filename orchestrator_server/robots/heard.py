@@ -1,6 +1,6 @@
 """Which robots were heard since the last write of it: a beat alone costs no write of its own.
 
-What is lost with a server, or with a database that is away, the next beat says again.
+What is lost with a server, the next beat says again.
 """
 
 from datetime import datetime
@@ -26,7 +26,11 @@ class Heard:
         robots, at = self._robots, self._at
         if robots and at is not None:
             self._robots = {}
-            await self._database.urgent.write(_write, robots, at)
+            try:
+                await self._database.urgent.write(_write, robots, at)
+            except BaseException:
+                self._robots = robots | self._robots
+                raise
 
 
 def _write(tx: Transaction, robots: dict[int, int | None], at: datetime) -> None:

@@ -59,10 +59,10 @@ LIMIT :limit;
 UPDATE robots SET last_heartbeat = :now WHERE id = :id;
 
 -- name: heard [sqlite]
--- Another server may have heard it later.
+-- Another server may have heard it later; a time to come is of a clock that was set back.
 UPDATE robots SET last_heartbeat = :at
 WHERE id IN (SELECT value FROM json_each(:ids))
-  AND (last_heartbeat IS NULL OR last_heartbeat < :at);
+  AND (last_heartbeat IS NULL OR last_heartbeat < :at OR last_heartbeat > :now);
 
 -- name: heard [postgres]
 -- In order, so that two servers do not wait for each other.
@@ -70,7 +70,7 @@ UPDATE robots SET last_heartbeat = :at
 WHERE id IN (
     SELECT id FROM robots
     WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(:ids AS json)))
-      AND (last_heartbeat IS NULL OR last_heartbeat < :at)
+      AND (last_heartbeat IS NULL OR last_heartbeat < :at OR last_heartbeat > :now)
     ORDER BY id FOR NO KEY UPDATE);
 
 -- name: tell_of_machine
@@ -82,8 +82,8 @@ WHERE id = :id AND deleted_at IS NULL;
 
 -- name: hold
 -- SQLite has one writer already.
-SELECT labels, is_paused FROM robots WHERE id = :id;
+SELECT labels, is_paused FROM robots WHERE id = :id AND deleted_at IS NULL;
 
 -- name: hold [postgres]
 -- NO KEY: what refers to the robot may go on being written.
-SELECT labels, is_paused FROM robots WHERE id = :id FOR NO KEY UPDATE;
+SELECT labels, is_paused FROM robots WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE;

@@ -42,7 +42,7 @@ async def update_robot(
     request: web.Request, person: Person, robot_id: int, wanted: RobotUpdate, expected: Expected
 ) -> Robot:
     """Change a robot: its name, machine, labels or credential."""
-    return await request.app[DATABASE].write(
+    robot = await request.app[DATABASE].write(
         editing.update,
         person.actor,
         request.app[SEALER],
@@ -51,12 +51,15 @@ async def update_robot(
         expected,
         await online_since(request),
     )
+    _is_another_now(request, robot_id)
+    return robot
 
 
 async def delete_robot(request: web.Request, person: Person, robot_id: int) -> None:
     """Delete a robot that runs no job; its token and its credential die with it."""
     since = await online_since(request)
     await request.app[DATABASE].write(editing.delete, person.actor, robot_id, since)
+    _is_another_now(request, robot_id)
 
 
 async def vouch_for_robot(request: web.Request, person: Person, robot_id: int) -> Robot:
@@ -70,15 +73,23 @@ async def pause_robot(
 ) -> Robot:
     """Pause a robot: it finishes its job and is given no other, also after restarts."""
     since = await online_since(request)
-    return await request.app[DATABASE].write(editing.pause, person.actor, robot_id, wanted, since)
+    write = request.app[DATABASE].write
+    robot = await write(editing.pause, person.actor, robot_id, wanted, since)
+    _is_another_now(request, robot_id)
+    return robot
 
 
 async def resume_robot(request: web.Request, person: Person, robot_id: int) -> Robot:
     """Resume a paused robot; what waits for it may be claimed at once."""
     since = await online_since(request)
     robot = await request.app[DATABASE].write(editing.resume, person.actor, robot_id, since)
-    request.app[HINTS].job(Wants(robot_id=robot_id))
+    _is_another_now(request, robot_id)
     return robot
+
+
+def _is_another_now(request: web.Request, robot_id: int) -> None:
+    """If it waits, then as what it was: woken, it asks anew."""
+    request.app[HINTS].job(Wants(robot_id=robot_id))
 
 
 async def renew_robot_token(request: web.Request, person: Person, robot_id: int) -> RobotToken:

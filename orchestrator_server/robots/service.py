@@ -117,6 +117,14 @@ def hold(tx: Transaction, robot_id: int) -> Held:
     return tx.one(sql.hold, Held, missing=f"There is no robot {robot_id}.", id=robot_id)
 
 
+def hold_caller(tx: Transaction, robot: RobotCaller) -> Held:
+    """The same for the robot that asks; Unauthenticated if it was deleted this moment."""
+    held = tx.maybe(sql.hold, Held, id=robot.id)
+    if held is None:
+        raise Unauthenticated(_BAD_TOKEN)
+    return held
+
+
 def get(tx: Transaction, robot_id: int, online_since: datetime) -> Robot:
     missing = f"There is no robot {robot_id}."
     return tx.one(sql.list, Robot, missing=missing, id=robot_id, online_since=online_since, limit=1)
@@ -153,13 +161,13 @@ def vouch(tx: Transaction, actor: Actor, robot_id: int, online_since: datetime) 
     return robot
 
 
-def tell(tx: Transaction, robot: RobotCaller, info: dict[str, Any]) -> None:
-    """What the robot says of its machine, and of its desktop."""
+def tell(tx: Transaction, robot: RobotCaller, info: dict[str, Any]) -> bool:
+    """What the robot says of its machine, and of its desktop; whether its labels are others now."""
     labels = hold(tx, robot.id).labels
     tx.run(sql.tell_of_machine, id=robot.id, machine_info=Json(info))
-    _label(tx, robot.id, labels, labels, info)
     if robot.machine_id is not None:
         machines.seen(tx, robot.machine_id, info)
+    return _label(tx, robot.id, labels, labels, info)
 
 
 def heard(tx: Transaction, robot_ids: list[int], at: datetime) -> None:
@@ -168,10 +176,11 @@ def heard(tx: Transaction, robot_ids: list[int], at: datetime) -> None:
 
 def _label(
     tx: Transaction, robot_id: int, before: list[str], wanted: list[str], info: dict[str, Any]
-) -> None:
+) -> bool:
     labels = desktop.labelled(wanted, info)
     if labels != before:
         tx.run(sql.label, id=robot_id, labels=Json(labels))
+    return labels != before
 
 
 def _insert(

@@ -1,5 +1,7 @@
 """What a heartbeat does, in one unit; one that only says "I am here" asks the database nothing."""
 
+from typing import NamedTuple
+
 from orchestrator_server.access.callers import RobotCaller
 from orchestrator_server.db.transaction import Database, Transaction
 from orchestrator_server.jobs import beats
@@ -8,7 +10,11 @@ from orchestrator_server.robots import service as robots
 from sdk.contract.runner import Heartbeat, JobAction, ToPrepare
 from sdk.contract.settings import JobSettings
 
-Answer = tuple[list[JobAction], list[ToPrepare]]
+
+class Answer(NamedTuple):
+    actions: list[JobAction]
+    prepare: list[ToPrepare]
+    is_relabelled: bool = False  # it may be given other jobs now
 
 
 async def take(
@@ -20,14 +26,14 @@ async def take(
 ) -> Answer:
     if beat.jobs == [] and beat.machine_info is None:
         if not latest.may_be_after(beat.changes_since):
-            return [], []
-        return [], await database.read(changes.since, robot, beat.changes_since)
+            return Answer([], [])
+        return Answer([], await database.read(changes.since, robot, beat.changes_since))
     return await database.write(_take, robot, beat, settings)
 
 
 def _take(tx: Transaction, robot: RobotCaller, beat: Heartbeat, settings: JobSettings) -> Answer:
-    robots.hold(tx, robot.id)  # before its jobs, as claims and reports do
-    if beat.machine_info is not None:
-        robots.tell(tx, robot, beat.machine_info)
+    robots.hold_caller(tx, robot)  # before its jobs, as claims and reports do
+    info = beat.machine_info
+    is_relabelled = info is not None and robots.tell(tx, robot, info)
     actions = beats.beat(tx, robot, beat.jobs, settings)
-    return actions, changes.since(tx, robot, beat.changes_since)
+    return Answer(actions, changes.since(tx, robot, beat.changes_since), is_relabelled)

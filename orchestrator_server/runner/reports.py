@@ -22,7 +22,7 @@ def take(
     tokens: JobToken,
 ) -> ReportAnswer:
     if report.next_job is not None:
-        robots.hold(tx, robot.id)  # before the job, as beats and claims do
+        robots.hold_caller(tx, robot)  # before the job, as beats and claims do
     answer = attempts.report(tx, robot, job_id, report, settings)
     _must_show_nothing(tx, job_id, report)  # after what else may be wrong: it undoes the unit
     if report.next_job is None:

@@ -20,6 +20,7 @@ from orchestrator_server.http.keys import (
     CLOCK,
     DATABASE,
     HEARD,
+    HINTS,
     KEYS,
     LOGS,
     ORDERS,
@@ -38,7 +39,7 @@ from orchestrator_server.http.routes import (
 )
 from orchestrator_server.jobs import attempts, beats, claiming, outcomes
 from orchestrator_server.jobs.assignments import JobToken
-from orchestrator_server.jobs.wants import Taker
+from orchestrator_server.jobs.wants import Taker, Wants
 from orchestrator_server.robots import service as robots
 from orchestrator_server.runner import heartbeats, reports
 from sdk.contract.runner import (
@@ -82,11 +83,13 @@ async def heartbeat(request: web.Request, robot: RobotCaller, beat: Heartbeat) -
     settings = request.app[SETTINGS].jobs
     urgent = request.app[DATABASE].urgent
     latest = request.app[CHANGES]
-    actions, changed = await heartbeats.take(urgent, robot, beat, settings, latest)
+    answer = await heartbeats.take(urgent, robot, beat, settings, latest)
     request.app[HEARD].note(robot, request.app[CLOCK]())
+    if answer.is_relabelled:
+        request.app[HINTS].job(Wants(robot_id=robot.id))  # it waits as what it was
     return HeartbeatAnswer(
-        jobs=actions,
-        prepare=changed,
+        jobs=answer.actions,
+        prepare=answer.prepare,
         lease_seconds=settings.lease_seconds,
         server_time=request.app[CLOCK](),
         settings=AgentSettings(
