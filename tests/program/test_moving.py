@@ -119,6 +119,26 @@ async def test_a_database_with_data_is_refused_and_left_alone(old, new):
     assert old.sqlite_path.exists()
 
 
+async def test_the_old_file_of_an_earlier_move_is_not_overwritten(old, new):
+    await fill(old)
+    earlier = old.data / "runwright.db.moved"
+    earlier.write_text("dear")
+    refused = await moved(new)
+    assert refused.returncode == 78
+    assert "of an earlier move" in refused.stderr
+    assert earlier.read_text() == "dear"
+
+
+async def test_a_value_that_postgresql_does_not_take_is_told(old, new):
+    await fill(old)
+    with closing(sqlite3.connect(old.sqlite_path)) as source, source:
+        source.execute("UPDATE users SET username = 'a' || char(0) || 'b'")
+    refused = await moved(new)
+    assert refused.returncode == 78
+    assert "Mend that value" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 async def test_a_row_that_differs_is_found(old, new):
     await fill(old)
     killed = await moved(new, **failing_at("move.before_comparing=kill"))

@@ -1,14 +1,20 @@
 """What is old is deleted a little at a time, and its room is used again."""
 
+import asyncio
+from datetime import timedelta
+
+import psycopg
 import pytest
 
 from orchestrator_server.db.queries import Query
 from orchestrator_server.http.keys import DATABASE
 from orchestrator_server.maintenance import old_things
+from orchestrator_server.queue_items import retention
 from orchestrator_server.queue_items.service import sql
 from tests.db.test_query_plans import plan
 from tests.server.test_queues import make_queue
 from tests.server.test_settings import change, clean_up
+from tests.support.postgres import asked
 
 FINISH = Query("finish", "UPDATE queue_items SET status = :status, updated_at = :now")
 SIZE = Query("size", "SELECT page_count AS pages FROM pragma_page_count()")
@@ -50,6 +56,25 @@ async def test_no_more_is_deleted_in_a_step_than_is_said(admin, server, clock, m
         await clean_up(server)
         left.append(len(await (await admin.sign_in()).get("/api/queue-items")))
     assert left == [2, 0, 0]
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_an_item_that_is_put_back_this_moment_is_not_deleted(admin, server, clock, config):
+    await fill(admin, await make_queue(admin), 1)
+    await server[DATABASE].write(lambda tx: tx.run(FINISH, status="failed"))
+    clock.advance(days=2)
+    with psycopg.connect(config.database_url) as somebody:
+        somebody.execute("UPDATE queue_items SET status = 'new'")  # not yet committed
+        forgetting = asyncio.create_task(
+            server[DATABASE].write(retention.forget_items, timedelta(days=1), 10)
+        )
+        blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        async with asyncio.timeout(10):
+            while not asked(config.database_url, blocked):
+                await asyncio.sleep(0.01)
+    assert await forgetting == 0
+    [item] = await (await admin.sign_in()).get("/api/queue-items")
+    assert item["status"] == "new"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
