@@ -28,7 +28,12 @@ ROUNDS = 5
 READY_SECONDS = 120
 AHEAD = 1.0
 OF_PREFECT, OF_ITS_MEMORY = 100.0, 0.1
-WANTED = {"celery": "celery[redis]", "procrastinate": "procrastinate", "prefect": "prefect"}
+WANTED = {
+    "celery": ["celery[redis]"],
+    "procrastinate": ["procrastinate", "psycopg[binary]"],
+    "prefect": ["prefect"],
+}
+DRIVERS = ("psycopg", "asyncpg")
 WAYS = {
     "celery": "prefork, Redis, a task that spawns the script",
     "procrastinate": "PostgreSQL, a task that spawns the script",
@@ -39,10 +44,15 @@ WAYS = {
 async def measure(_rounds):
     """Jobs a second, in turn, and MB of memory; and the versions."""
     rates, memory, versions = {}, {}, {}
+    claims = {driver: [] for driver in DRIVERS}
     with tempfile.TemporaryDirectory() as name, postgres.server() as url:
         folder = Path(name)
         script = folder / "no_op.py"
         script.write_text(NO_OP)
+        drivers = await _environment(folder, "drivers", "psycopg[binary]", "asyncpg")
+        for driver in DRIVERS * ROUNDS:
+            where = {"DATABASE": url}
+            claims[driver].append(float(await _done([drivers, "bare_claims.py", driver], where)))
         async with _all(folder, url, versions) as sides:
             for number in range(ROUNDS + 1):
                 for who, (drive, _) in sides.items():
@@ -51,7 +61,7 @@ async def measure(_rounds):
                         rates.setdefault(who, []).append(rate)
             for who, (_, processes) in sides.items():
                 memory[who] = _megabytes(processes)
-    return rates, memory, versions
+    return rates, memory, versions, claims
 
 
 @asynccontextmanager
@@ -63,7 +73,9 @@ async def _all(folder, url, versions):
     async with AsyncExitStack() as stack:
         sides = {"runwright": await stack.enter_async_context(_runwright(folder / "runwright"))}
         for who, opening in opened.items():
-            python, versions[who] = await _environment(folder, who)
+            python = await _environment(folder, who, *WANTED[who])
+            tell = f"from importlib.metadata import version; print(version({who!r}))"
+            versions[who] = (await _done([python, "-c", tell], {})).strip()
             sides[who] = await stack.enter_async_context(opening(folder / who, python, url))
         yield sides
 
@@ -136,16 +148,14 @@ async def _prefect(folder, python, _url):
             yield drive, [server, running]
 
 
-async def _environment(folder, who):
-    """An interpreter that has it, and its version."""
-    place = folder / who
+async def _environment(folder, name, *wanted):
+    """An interpreter that has what is wanted."""
+    place = folder / name
     uv = Path(sys.executable).with_name("uv")
     python = place / "bin" / "python"
-    wanted = [WANTED[who], *(["psycopg[binary]"] if who == "procrastinate" else [])]
     await _done([uv, "venv", "--quiet", "--python", sys.executable, place], {})
     await _done([uv, "pip", "install", "--quiet", "--python", python, *wanted], {})
-    tell = f"from importlib.metadata import version; print(version({who!r}))"
-    return python, (await _done([python, "-c", tell], {})).strip()
+    return python
 
 
 async def _seconds(python, program, count, script, where):
@@ -192,7 +202,7 @@ def _megabytes(processes):
 
 
 def section(measured, _rounds):
-    rates, memory, versions = measured
+    rates, memory, versions, claims = measured
     ours = statistics.median(rates["runwright"])
     lines = [
         HEAD, "",
@@ -214,6 +224,12 @@ def section(measured, _rounds):
             f"{ours / rate:.2f} | {wanted:g} | {memory[who]:.0f} MB, "
             f"{memory['runwright'] / memory[who]:.2f}{most} |"
         )
+    bare = ", ".join(
+        f"{statistics.median(rates):,.0f} ({_range(rates)}) with {driver}"
+        for driver, rates in claims.items()
+    )
+    lines += ["", "What claims could cost at least: so many a second of a bare table, by SKIP LOCKED, "
+              f"16 clients in one program, no report and no audit: {bare}."]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
