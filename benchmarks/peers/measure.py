@@ -228,7 +228,7 @@ def section(measured, _rounds):
         f"{statistics.median(rates):,.0f} ({_range(rates)}) with {driver}"
         for driver, rates in claims.items()
     )
-    lines += ["", "What claims could cost at least: so many a second of a bare table, by SKIP LOCKED, "
+    lines += ["", "At least a claim costs this: so many a second of a bare table, by SKIP LOCKED, "
               f"16 clients in one program, no report and no audit: {bare}."]  # fmt: skip
     return "\n".join(lines) + "\n"
 
