@@ -44,10 +44,11 @@ async def _ask(session, headers):
 
 
 async def _beat(session, headers):
+    beat = {"jobs": []}
     while True:
-        beat = {"jobs": []}
         async with session.post("/api/runner/heartbeat", json=beat, headers=headers) as answer:
             assert answer.status == 200, await answer.text()
+            beat["changes_since"] = (await answer.json())["server_time"]
         await asyncio.sleep(BEAT_SECONDS)
 
 

@@ -18,12 +18,13 @@ class Wakeups(Generic[W]):
         self._waiting: dict[asyncio.Future[None], W] = {}  # as what, in the order they came
         self._closed = False
 
-    async def wait(self, as_: W, seconds: float) -> None:
-        """Return when woken, when the time is up, or when the server stops."""
+    async def wait(self, as_: W, seconds: float) -> bool:
+        """Whether it was woken, by a wake-up or because the server stops; else the time is up."""
         if self._closed:
-            return
+            return True
         with self.listening(as_) as woken, suppress(TimeoutError):
             await asyncio.wait_for(woken, seconds)
+        return woken.done() and not woken.cancelled()
 
     @contextmanager
     def listening(self, as_: W) -> Iterator[asyncio.Future[None]]:

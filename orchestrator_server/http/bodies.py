@@ -49,16 +49,25 @@ def check_type(request: web.Request, media_types: tuple[str, ...]) -> str:
 
 async def read(request: web.Request, limit_bytes: int) -> bytes:
     """The whole body, of at most so many bytes, which must keep coming."""
-    body = bytearray()
+    content = request.content
+    if content.is_eof() and content.exception() is None:  # all of it came with the head
+        body = content.read_nowait()
+        _must_fit(body, limit_bytes)
+        return body
+    pieces = bytearray()
     try:
         async with asyncio.timeout(TOTAL_SECONDS):
-            while chunk := await in_time(request.content.readany()):
-                body += chunk
-                if len(body) > limit_bytes:
-                    raise TooLarge(f"The body has at most {limit_bytes:,} bytes here.")
+            while chunk := await in_time(content.readany()):
+                pieces += chunk
+                _must_fit(pieces, limit_bytes)
     except TimeoutError as error:
         raise TooSlow(f"The body took longer than {TOTAL_SECONDS:.0f} seconds.") from error
-    return bytes(body)
+    return bytes(pieces)
+
+
+def _must_fit(body: bytes | bytearray, limit_bytes: int) -> None:
+    if len(body) > limit_bytes:
+        raise TooLarge(f"The body has at most {limit_bytes:,} bytes here.")
 
 
 async def chunks(request: web.Request) -> AsyncIterator[bytes]:

@@ -110,7 +110,8 @@ async def next_job(request: web.Request, robot: RobotCaller, wanted: NextJob) ->
         left = deadline - loop.time()
         if answer.job or answer.key_used or left <= 0 or wakeups.closed:
             return answer
-        await wakeups.wait(taker, left)
+        if not await wakeups.wait(taker, left):
+            return answer  # whoever asks again claims again
         if request.transport is None or request.transport.is_closing():
             wakeups.wake_one(lambda _: True)  # nobody is there; the job is for somebody else
             return answer
