@@ -21,7 +21,9 @@ class Peers(Protocol):
     def tell(self, hint: bytes) -> None:
         """Say it to the others, soon; it may be lost."""
 
-    async def start(self, heard: Heard) -> None: ...
+    async def start(self, heard: Heard) -> None:
+        """Look for the others, and hear them from now on."""
+
     async def stop(self) -> None: ...
 
 

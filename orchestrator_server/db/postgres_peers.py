@@ -75,6 +75,7 @@ class PostgresPeers:
         self._leads = False
         self.is_alone = False
         self._is_stopping = False
+        self._has_looked = asyncio.Event()
         self._waiting: deque[bytes] = deque()  # hints
         self._attending: asyncio.Task[None] | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -84,7 +85,10 @@ class PostgresPeers:
         return self._leads
 
     async def start(self, heard: Heard) -> None:
+        """Returns when it is known whether this server leads, or soon if that cannot be known."""
         self._attending = asyncio.create_task(self._attend(heard), name="attend to peers")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_looked.wait(), LOOK_SECONDS)
 
     async def stop(self) -> None:
         self._is_stopping = True
@@ -157,6 +161,7 @@ class PostgresPeers:
         self.is_alone = servers == 1
         if not self._leads:
             await connection.execute(_FREE, (NAME, FROZEN_SECONDS))
+        self._has_looked.set()
 
 
 def _notify(tx: Transaction, payload: str) -> None:
