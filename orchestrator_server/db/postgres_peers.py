@@ -85,10 +85,10 @@ class PostgresPeers:
         return self._leads
 
     async def start(self, heard: Heard) -> None:
-        """Returns when it is known whether this server leads, or soon if that cannot be known."""
+        """Returns when it is known whether this server leads, or that this cannot be known now."""
         self._attending = asyncio.create_task(self._attend(heard), name="attend to peers")
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._has_looked.wait(), LOOK_SECONDS)
+            await asyncio.wait_for(self._has_looked.wait(), PATIENCE_SECONDS)
 
     async def stop(self) -> None:
         self._is_stopping = True
@@ -138,6 +138,7 @@ class PostgresPeers:
                 log.exception("hearing the other servers failed; it begins anew")
             finally:
                 self._leads = self.is_alone = False
+                self._has_looked.set()  # and failed
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _listen(self, heard: Heard) -> None:
