@@ -14,7 +14,8 @@ from tests.support.processes import ServerProcess
 from tests.support.world import ADMIN_PASSWORD, api_at
 
 CLIENTS = 16
-IDLE_ROBOTS = 1000
+IDLE_ROBOTS = (1, 100, 1000)
+QUEUE = "invoices"
 IDLE_SECONDS = 30.0
 ASKED = 200  # times, where each is timed
 SIGN_INS = 4
@@ -35,6 +36,7 @@ async def a_side(folder, database_url, workers=1):
                 admin = await api.sign_in()
                 process = await admin.make_process()
                 robots = [await admin.make_robot(f"robot {n}") for n in range(CLIENTS)]
+                await admin.post("/api/queues", 201, name=QUEUE)
             yield Side(server, folder, session, admin, process, robots)
     finally:
         await server.stop()
@@ -73,6 +75,27 @@ class Side:
         while time.perf_counter() < until:
             await self._create()
             count += await self._claim_and_report(number)
+        return count
+
+    async def beat(self, number, until):
+        count, beat = 0, {"jobs": []}
+        while time.perf_counter() < until:
+            said = await self._ask("/api/runner/heartbeat", self.robots[number], **beat)
+            beat["changes_since"] = said["server_time"]
+            count += 1
+        return count
+
+    async def item(self, number, until):
+        """Items that are put in, taken and completed."""
+        count, robot = 0, self.robots[number]
+        while time.perf_counter() < until:
+            await self._ask("/api/queue-items", self._admin, queue_id=1, payload={"n": number})
+            key = f"{number}-{time.perf_counter_ns()}"
+            claim = await self._ask("/api/queue-items/claim", robot, queue=QUEUE, claim_key=key)
+            item = claim["item"]
+            path = f"/api/queue-items/{item['id']}/complete"
+            await self._ask(path, robot, attempt=item["attempt"], result={})
+            count += 1
         return count
 
     async def make_jobs(self, count):
@@ -168,13 +191,20 @@ class Side:
                 times.append((time.perf_counter() - began) * 1000)
         return few, many
 
-    async def crowd(self):
-        """Share of a core, and MiB, of a server with very many robots that have nothing to do."""
-        tokens = []
+    async def crowds(self):
+        """Of growing crowds of robots that have nothing to do: how many there are, the server's
+        share of a core, MB and connections."""
+        tokens, found = [], []
         async with api_at(self._server.url) as api:
             admin = api.as_(**self._admin)
-            for n in range(IDLE_ROBOTS):
-                tokens.append((await admin.make_robot(f"idle {n}")).headers["X-Robot-Token"])
+            for robots in IDLE_ROBOTS:
+                for n in range(len(tokens), robots):
+                    robot = await admin.make_robot(f"idle {n}")
+                    tokens.append(robot.headers["X-Robot-Token"])
+                found.append([robots, *await self._crowd(tokens)])
+        return found
+
+    async def _crowd(self, tokens):
         crowd = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "benchmarks.crowd", self._server.url, str(IDLE_SECONDS + 60)),
             stdin=asyncio.subprocess.PIPE,
@@ -188,7 +218,9 @@ class Side:
             await asyncio.sleep(IDLE_SECONDS)
             share = (cpu_seconds(self.pid) - before) / IDLE_SECONDS
             assert crowd.returncode is None
-            return [share, psutil.Process(self.pid).memory_info().rss / 1e6]
+            server = psutil.Process(self.pid)
+            connections = [c for c in server.net_connections() if c.status == "ESTABLISHED"]
+            return share, server.memory_info().rss / 1e6, len(connections)
         finally:
             crowd.kill()
             await crowd.wait()
