@@ -177,6 +177,6 @@ def _job_of(unit, tx, *args):
 
 
 def _beat(tx, robot, beat):
-    actions, _ = heartbeats._take(tx, robot, beat, SETTINGS)
+    answer = heartbeats._take(tx, robot, beat, SETTINGS)
     robots.heard(tx, [robot.id], tx.now)
-    return {"status": "ok", "jobs": actions}
+    return {"status": "ok", "jobs": answer.actions}
