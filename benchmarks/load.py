@@ -173,7 +173,7 @@ def _in_the_way(found):
     return (
         f"What stands in the way is CPU: of the server's, a request of a cycle on SQLite costs "
         f"{cycle / 3:.2f} ms, the bare echo {echo:.2f} ms. By a profile (py-spy, of the threads "
-        "that hold the interpreter) more than a third of it is in the thread that writes, of that a "
+        "that hold the interpreter) over a third of it is in the thread that writes, of that a "
         "quarter in SQLite itself; a quarter in reading and writing HTTP; the rest in finding out "
         "who asks and what they may, in decoding, and in handing work from one thread to another, "
         "none of them more than a few per cent. A robot that waits costs its requests, 15 in 100 "
