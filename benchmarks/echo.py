@@ -3,6 +3,7 @@
 `python -m benchmarks.echo PORT`.
 """
 
+import asyncio
 import sys
 
 import msgspec
@@ -14,6 +15,17 @@ class Said(msgspec.Struct):
     text: str = ""
 
 
+class Question(msgspec.Struct):
+    wait_seconds: float = 0
+
+
+async def wait(request: web.Request) -> web.Response:
+    """What the server does for a robot that has nothing to do."""
+    asked = msgspec.json.decode(await request.read(), type=Question)
+    await asyncio.sleep(asked.wait_seconds)
+    return web.json_response({"job": None, "server_time": None})
+
+
 async def echo(request: web.Request) -> web.Response:
     said = msgspec.json.decode(await request.read(), type=Said)
     return web.Response(body=msgspec.json.encode(said), content_type="application/json")
@@ -22,4 +34,6 @@ async def echo(request: web.Request) -> web.Response:
 if __name__ == "__main__":
     app = web.Application()
     app.router.add_post("/echo", echo)
+    app.router.add_post("/api/runner/next-job", wait)
+    app.router.add_post("/api/runner/heartbeat", wait)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)

@@ -54,14 +54,21 @@ async def measure(rounds):
             found["latency"] = await lite.latency()
             found["quiet"], found["busy"] = await lite.sign_ins()
             found["pending few"], found["pending many"] = await lite.pending()
-        async with a_side(place / "3", None) as idle:
-            found["idle"] = await idle.crowds()
+        await _idle(found, place / "3")
         for workers in (1, 2):
             url = databases.url_of(databases.create())
             async with a_side(place / f"w{workers}", url, workers) as one:
                 for _ in range(slices):
                     await _slice(found, f"workers {workers}", one.cycle)
     return found
+
+
+async def _idle(found, place):
+    async with a_side(place, None) as idle:
+        found["idle"] = await idle.crowds()
+    async with _echo() as (_, pid, url):  # one that has done nothing yet, either
+        crowd = [f"robot {n}" for n in range(side.IDLE_ROBOTS[-1])]
+        found["idle bare"] = await side.with_crowd(url, pid, crowd)
 
 
 async def _slice(found, name, do, *args, pid=None):
@@ -91,7 +98,7 @@ async def _echo():
                         break
                     except aiohttp.ClientConnectionError:
                         await asyncio.sleep(0.05)
-            yield session, process.pid
+            yield session, process.pid, f"http://127.0.0.1:{port}"
     finally:
         process.kill()
         await process.wait()
@@ -159,6 +166,9 @@ def _alone(found):
         limits = ("5 %" + _mark(share <= 0.05), "120 MB" + _mark(memory <= 120))
         yield f"| {idle}: share of a core | {share:.1%} | {limits[0] if wanted else ''} |"
         yield f"| the same: memory | {memory:.0f} MB | {limits[1] if wanted else ''} |"
+    share, memory, _ = found["idle bare"]
+    yield f"| the same, of bare aiohttp and msgspec: share of a core | {share:.1%} | |"
+    yield f"| the same: memory | {memory:.0f} MB | |"
     latency, late = mid["latency"], _late(found["latency"])
     asked = "from asking for a job to a robot that waits"
     yield f"| {asked}, median | {latency:.1f} ms | 4 ms{_mark(latency <= 4)} |"
@@ -172,12 +182,14 @@ def _in_the_way(found):
     cycle, echo = mid["cpu cycle sqlite"], mid["cpu echo"]
     return (
         f"What stands in the way is CPU: of the server's, a request of a cycle on SQLite costs "
-        f"{cycle / 3:.2f} ms, the bare echo {echo:.2f} ms. By a profile (py-spy, of the threads "
-        "that hold the interpreter) over a third of it is in the thread that writes, of that a "
-        "quarter in SQLite itself; a quarter in reading and writing HTTP; the rest in finding out "
-        "who asks and what they may, in decoding, and in handing work from one thread to another, "
-        "none of them more than a few per cent. A robot that waits costs its requests, 15 in 100 "
-        "seconds, and nothing in between."
+        f"{cycle / 3:.2f} ms, the bare echo {echo:.2f} ms. By a profile (perf) over half of it is "
+        "in the interpreter, a fifth in the kernel, a ninth in SQLite, the rest in libraries. By "
+        "function (py-spy) two fifths are in the units that are written, a third of that in "
+        "putting parameters and rows from one form into another; a third in reading and writing "
+        "HTTP; the rest in finding out who asks and what they may, in decoding, in counting, and "
+        "in handing work from one thread to another, none of them more than a few per cent. A "
+        "robot that waits costs its requests, 15 in 100 seconds, and nothing in between; they "
+        "come one by one, which costs bare aiohttp, too, more for each than a stream of them."
     )
 
 

@@ -201,26 +201,28 @@ class Side:
                 for n in range(len(tokens), robots):
                     robot = await admin.make_robot(f"idle {n}")
                     tokens.append(robot.headers["X-Robot-Token"])
-                found.append([robots, *await self._crowd(tokens)])
+                found.append([robots, *await with_crowd(self._server.url, self.pid, tokens)])
         return found
 
-    async def _crowd(self, tokens):
-        crowd = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.crowd", self._server.url, str(IDLE_SECONDS + 60)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            crowd.stdin.write("\n".join(tokens).encode())
-            crowd.stdin.close()
-            await crowd.stdout.readline()
-            before = cpu_seconds(self.pid)
-            await asyncio.sleep(IDLE_SECONDS)
-            share = (cpu_seconds(self.pid) - before) / IDLE_SECONDS
-            assert crowd.returncode is None
-            server = psutil.Process(self.pid)
-            connections = [c for c in server.net_connections() if c.status == "ESTABLISHED"]
-            return share, server.memory_info().rss / 1e6, len(connections)
-        finally:
-            crowd.kill()
-            await crowd.wait()
+
+async def with_crowd(url, pid, tokens):
+    """What robots without work cost that server: its share of a core, MB and connections."""
+    crowd = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.crowd", url, str(IDLE_SECONDS + 60)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        crowd.stdin.write("\n".join(tokens).encode())
+        crowd.stdin.close()
+        await crowd.stdout.readline()
+        before = cpu_seconds(pid)
+        await asyncio.sleep(IDLE_SECONDS)
+        share = (cpu_seconds(pid) - before) / IDLE_SECONDS
+        assert crowd.returncode is None
+        server = psutil.Process(pid)
+        connections = [c for c in server.net_connections() if c.status == "ESTABLISHED"]
+        return share, server.memory_info().rss / 1e6, len(connections)
+    finally:
+        crowd.kill()
+        await crowd.wait()

@@ -150,9 +150,9 @@ class _Session:
         self._connection = connection
 
     def fetch(self, query: Query, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        sql = query.spelled_for("postgres", params)
-        values = {name: encode(value) for name, value in params.items()}
-        cursor = self._connection.execute(sql, values)
+        text, names = query.spelled_for("postgres", params)
+        values = {name: encode(params[name]) for name in names}
+        cursor = self._connection.execute(text, values)
         return cursor.fetchall() if cursor.description else []
 
     def script(self, sql: str) -> None:

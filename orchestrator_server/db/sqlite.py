@@ -12,7 +12,6 @@ from orchestrator_server.db.group_commit import GroupCommit, Unit
 from orchestrator_server.db.outcome import Outcome
 from orchestrator_server.db.sqlite_thread import (
     Clock,
-    as_dict,
     commit_together,
     look,
     on_thread,
@@ -106,7 +105,6 @@ async def _connect(
     # isolation_level=None: no transaction begins behind our back.
     connecting = aiosqlite.connect(path, isolation_level=None)
     connection = await connections.enter_async_context(connecting)
-    connection.row_factory = as_dict  # type: ignore[assignment]  # any factory will do
     for pragma in pragmas:
         await connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -3,6 +3,9 @@
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import Enum
+from functools import lru_cache
+from types import NoneType
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import aiosqlite
@@ -10,7 +13,7 @@ import aiosqlite
 from orchestrator_server.db import violations
 from orchestrator_server.db.outcome import Outcome, attempt
 from orchestrator_server.db.queries import Query
-from orchestrator_server.db.rows import encode
+from orchestrator_server.db.rows import encode, utc
 from orchestrator_server.db.transaction import Transaction
 from sdk.failpoints import failpoint
 
@@ -18,6 +21,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Clock = Callable[[], datetime]
 Unit = Callable[[Transaction], Any]
+
+_AS_THEY_ARE = frozenset({int, str, float, bytes, NoneType})
 
 
 async def on_thread(
@@ -108,8 +113,14 @@ class _Session:
         self._connection = connection
 
     def fetch(self, query: Query, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        values = {name: _to_sqlite(value) for name, value in params.items()}
-        return self._connection.execute(query.spelled_for("sqlite", params), values).fetchall()
+        text, names = query.spelled_for("sqlite", params)
+        values = {name: _to_sqlite(params[name]) for name in names}
+        cursor = self._connection.execute(text, values)
+        found = cursor.fetchall()
+        if not found:
+            return []
+        columns = [column[0] for column in cursor.description]
+        return [dict(zip(columns, row, strict=True)) for row in found]
 
     def script(self, sql: str) -> None:
         # Not executescript(): it would commit the transaction we are in.
@@ -123,12 +134,14 @@ class _Session:
         self._connection.execute(statement)  # what follows the last semicolon
 
 
-def as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
-    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
-
-
 def _to_sqlite(value: Any) -> Any:
-    encoded = encode(value)
-    if isinstance(encoded, datetime):
-        return encoded.isoformat(timespec="microseconds")
-    return encoded
+    if type(value) in _AS_THEY_ARE:
+        return value
+    if isinstance(value, datetime):
+        return _text_of(value)
+    return value.value if isinstance(value, Enum) else encode(value)
+
+
+@lru_cache(maxsize=16)  # a unit has one `now`, and says it in most of its statements
+def _text_of(time: datetime) -> str:
+    return utc(time).isoformat(timespec="microseconds")

@@ -62,7 +62,5 @@ def _constraint(connection: sqlite3.Connection, message: str) -> str | None:
     columns = message.partition(": ")[2].split(", ")
     table = columns[0].partition(".")[0]
     names = ", ".join(column.partition(".")[2] for column in columns)
-    cursor = connection.cursor()
-    cursor.row_factory = None
-    found = cursor.execute(_INDEX_OF, (table, names)).fetchone()
+    found = connection.execute(_INDEX_OF, (table, names)).fetchone()
     return str(found[0]) if found else None

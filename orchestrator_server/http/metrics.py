@@ -39,6 +39,7 @@ class Metrics:
             buckets=BUCKETS_SECONDS,
             registry=registry,
         )
+        self._counts: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._jobs = Gauge("runwright_jobs", "Jobs that have not ended.", ["status"],
                            registry=registry)  # fmt: skip
         self._robots = Gauge("runwright_robots", "Robots.", ["status"], registry=registry)
@@ -55,9 +56,13 @@ class Metrics:
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count one answer. `route` is the path in the table, None for what is in no table."""
-        known = method if method in METHODS else OTHER
-        self._requests.labels(known, route or OTHER, str(status)).inc()
-        self._seconds.labels(route or OTHER).observe(seconds)
+        key = (method if method in METHODS else OTHER, route or OTHER, status)
+        if (counts := self._counts.get(key)) is None:  # to look labels up costs as much again
+            requests = self._requests.labels(key[0], key[1], str(status))
+            counts = self._counts[key] = (requests, self._seconds.labels(key[1]))
+        requests, of_route = counts
+        requests.inc()
+        of_route.observe(seconds)
 
     def render(self, gauges: Gauges, *, waiting_robots: int, loop_late_seconds: float) -> bytes:
         """Everything, in Prometheus' text format."""

@@ -1,9 +1,11 @@
 """What happens around every request: an id, a log line, headers, and the host it names."""
 
+import logging
 import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 import structlog
 from aiohttp import HttpVersion10, hdrs, web
@@ -13,6 +15,7 @@ from orchestrator_server.http.keys import HOSTS, METRICS, REQUEST_ID, ROUTE_PATH
 from orchestrator_server.http.problems import path_in_log
 
 log = structlog.get_logger(__name__)
+_level = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -41,14 +44,15 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.app[METRICS].observe(
             request.method, request.get(ROUTE_PATH), response.status, seconds
         )
-        log.debug(
-            "request",
-            method=request.method,
-            path=path_in_log(request),  # never the query string: there may be a secret in it
-            status=response.status,
-            milliseconds=round(seconds * 1000, 1),
-            remote=request.remote,
-        )
+        if _level.isEnabledFor(logging.DEBUG):  # seldom, and to find that out in `log` costs more
+            log.debug(
+                "request",
+                method=request.method,
+                path=path_in_log(request),  # never the query string: there may be a secret in it
+                status=response.status,
+                milliseconds=round(seconds * 1000, 1),
+                remote=request.remote,
+            )
     return response
 
 
@@ -81,5 +85,6 @@ def _options(error: web.HTTPException) -> web.Response:
     return web.Response(status=204, headers={"Allow": error.headers["Allow"]})
 
 
+@lru_cache(maxsize=64)  # nearly all requests name the same one
 def _without_port(host: str) -> str:
     return re.sub(r":[0-9]*$", "", host).lower()

@@ -50,7 +50,18 @@ def claim(
     A robot has one attempt at a time, and a claim key is granted one attempt ever: so a
     request that is repeated, late or doubled takes nothing twice.
     """
-    held = robots.hold_caller(tx, robot)
+    return claim_for(tx, robot, robots.hold_caller(tx, robot), wanted, settings, token)
+
+
+def claim_for(
+    tx: Transaction,
+    robot: RobotCaller,
+    held: robots.Held,
+    wanted: NextJob,
+    settings: JobSettings,
+    token: JobToken,
+) -> NextJobAnswer:
+    """The same for a robot that this unit holds already."""
     current = tx.maybe(sql.current_of_robot, _Current, robot_id=robot.id)
     if current is not None:
         _must_be_the_same_agent(robot, current, wanted)
@@ -83,10 +94,8 @@ def claim_or_wait(
     tx: Transaction, robot: RobotCaller, wanted: NextJob, settings: JobSettings, token: JobToken
 ) -> tuple[NextJobAnswer, Taker]:
     """Claim; and as what the robot waits, if there is no job."""
-    answer = claim(tx, robot, wanted, settings, token)
-    if answer.job:
-        return answer, Taker(robot.id, robot.machine_id, frozenset())
     held = robots.hold_caller(tx, robot)
+    answer = claim_for(tx, robot, held, wanted, settings, token)
     return answer, Taker(robot.id, robot.machine_id, frozenset(held.labels), held.is_paused)
 
 

@@ -21,14 +21,15 @@ def take(
     settings: JobSettings,
     tokens: JobToken,
 ) -> ReportAnswer:
+    held = None
     if report.next_job is not None:
-        robots.hold_caller(tx, robot)  # before the job, as beats and claims do
+        held = robots.hold_caller(tx, robot)  # before the job, as beats and claims do
     answer = attempts.report(tx, robot, job_id, report, settings)
     _must_show_nothing(tx, job_id, report)  # after what else may be wrong: it undoes the unit
-    if report.next_job is None:
+    if held is None or report.next_job is None:
         return answer
     try:
-        next_job = claiming.claim(tx, robot, report.next_job, settings, tokens)
+        next_job = claiming.claim_for(tx, robot, held, report.next_job, settings, tokens)
     except Conflict:  # it hears that when it asks for nothing else; a report is no worse for it
         return answer
     return msgspec.structs.replace(answer, job=next_job.job)

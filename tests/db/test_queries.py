@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import orchestrator_server
-from orchestrator_server.db.queries import Query, load, parameters, parse
+from orchestrator_server.db.queries import Query, load, parse
 
 ROOT = Path(orchestrator_server.__file__).parent
 PACKAGES = [f"orchestrator_server.{f.parent.name}" for f in sorted(ROOT.glob("*/queries.sql"))]
@@ -41,13 +41,12 @@ async def test_it_compiles(database, package, name):
 
 
 def compile_on_sqlite(tx, query, given):
-    sql = query.spelled_for("sqlite", given)
-    values = dict.fromkeys(parameters(sql)) | given
-    tx._session._connection.execute("EXPLAIN " + sql, values)
+    text, names = query.spelled_for("sqlite", given)
+    tx._session._connection.execute("EXPLAIN " + text, dict.fromkeys(names) | given)
 
 
 def compile_on_postgres(tx, query, given):
-    sql = query.spelled_for("postgres", given)
+    sql = query.spelled_for("postgres", given).text
     names = sorted(set(re.findall(r"%\((\w+)\)s", sql)))
     for number, name in enumerate(names, 1):
         sql = sql.replace(f"%({name})s", f"${number}")
@@ -82,8 +81,11 @@ def _uses(file, package, folder):
 def test_an_optional_line_is_there_when_its_parameter_is_given():
     query = one(FILTERED)
     both = query.spelled_for("sqlite", {"status": "failed", "before_id": 7})
-    assert both.splitlines()[2:] == ["  AND status = :status", "  AND id < :before_id"]
-    assert query.spelled_for("sqlite", {"status": None}).splitlines()[2:] == []
+    assert both.text.splitlines()[2:] == ["  AND status = :status", "  AND id < :before_id"]
+    assert both.names == ("before_id", "status")
+    neither = query.spelled_for("sqlite", {"status": None})
+    assert neither.text.splitlines()[2:] == []
+    assert neither.names == ()
 
 
 def test_a_text_is_made_once_for_each_set_of_parameters():
@@ -106,7 +108,7 @@ def test_a_text_is_made_once_for_each_set_of_parameters():
     ],
 )
 def test_parameters_are_spelled_for_psycopg(ours, for_psycopg):
-    assert Query("q", ours).spelled_for("postgres", {}) == for_psycopg
+    assert Query("q", ours).spelled_for("postgres", {}).text == for_psycopg
 
 
 @pytest.mark.parametrize(

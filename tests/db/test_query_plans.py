@@ -23,7 +23,7 @@ SELECT 1, 1, 1, 'main.py', '[]', CASE WHEN i % {every} THEN 'pending' ELSE 'fail
 
 
 def plan(tx, query, **params):
-    explain = Query("plan", "EXPLAIN QUERY PLAN " + query.spelled_for("sqlite", params))
+    explain = Query("plan", "EXPLAIN QUERY PLAN " + query.spelled_for("sqlite", params).text)
     steps = tx._session.fetch(explain, {"now": tx.now, **params})
     return "; ".join(step["detail"] for step in steps)
 
