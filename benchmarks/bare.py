@@ -38,7 +38,7 @@ def _work(url, token):
         robot, _ = _unit(connection, robots.by_token, token, ORIGIN)
         while True:
             wanted = NextJob(claim_key=f"bare-{time.perf_counter_ns()}")
-            answer = _unit(connection, claiming.claim, robot, wanted, SETTINGS, _token)
+            answer = _unit(connection, claiming.claim_or_wait, robot, wanted, SETTINGS, _token)[0]
             if answer.job is None:
                 return count
             report = JobReport(status="completed", attempt=answer.job.attempt)

@@ -26,7 +26,7 @@ async def measure(rounds):
     """Lists of figures by name; rates are per second, times in milliseconds."""
     slices = max(3, rounds // 10)
     if rounds < FEW_ROUNDS:
-        side.IDLE_SECONDS, side.ASKED = 5.0, 50
+        side.IDLE_SECONDS, side.ASKED, side.DRAINED = 5.0, 50, 320
         side.IDLE_ROBOTS = side.IDLE_ROBOTS[-1:]
     found = {}
     with tempfile.TemporaryDirectory() as folder, postgres.cluster() as cluster:
@@ -42,9 +42,9 @@ async def measure(rounds):
                 await _slice(found, "echo", _echoes, echo[0], pid=echo[1])
                 for kind, one in (("sqlite", lite), ("postgres", pg)):
                     await _slice(found, f"cycle {kind}", one.cycle, pid=one.pid)
-                await pg.make_jobs(int(CLIENTS * 400 * SLICE_SECONDS / 10))
+                await pg.make_jobs(side.DRAINED)
                 found.setdefault("claims postgres", []).append(await pg.drain())
-                await pg.make_jobs(int(CLIENTS * 400 * SLICE_SECONDS / 10))
+                await pg.make_jobs(side.DRAINED)
                 found.setdefault("claims bare", []).append(
                     await asyncio.to_thread(bare.drain, url, pg.robots)
                 )

@@ -19,6 +19,7 @@ QUEUE = "invoices"
 IDLE_SECONDS = 30.0
 ASKED = 200  # times, where each is timed
 SIGN_INS = 4
+DRAINED = 1_280  # jobs, where a queue is emptied
 MANY_JOBS = 100_000
 LINE = b"x" * 119 + b"\n"
 CHUNK = LINE * 50

@@ -43,17 +43,6 @@ class _Count(msgspec.Struct, frozen=True):
 
 
 def claim(
-    tx: Transaction, robot: RobotCaller, wanted: NextJob, settings: JobSettings, token: JobToken
-) -> NextJobAnswer:
-    """The robot's current attempt again, else the next job, else nothing.
-
-    A robot has one attempt at a time, and a claim key is granted one attempt ever: so a
-    request that is repeated, late or doubled takes nothing twice.
-    """
-    return claim_for(tx, robot, robots.hold_caller(tx, robot), wanted, settings, token)
-
-
-def claim_for(
     tx: Transaction,
     robot: RobotCaller,
     held: robots.Held,
@@ -61,7 +50,11 @@ def claim_for(
     settings: JobSettings,
     token: JobToken,
 ) -> NextJobAnswer:
-    """The same for a robot that this unit holds already."""
+    """The robot's current attempt again, else the next job, else nothing.
+
+    A robot, which this unit holds, has one attempt at a time, and a claim key is granted one
+    attempt ever: so a request that is repeated, late or doubled takes nothing twice.
+    """
     current = tx.maybe(sql.current_of_robot, _Current, robot_id=robot.id)
     if current is not None:
         _must_be_the_same_agent(robot, current, wanted)
@@ -95,7 +88,7 @@ def claim_or_wait(
 ) -> tuple[NextJobAnswer, Taker]:
     """Claim; and as what the robot waits, if there is no job."""
     held = robots.hold_caller(tx, robot)
-    answer = claim_for(tx, robot, held, wanted, settings, token)
+    answer = claim(tx, robot, held, wanted, settings, token)
     return answer, Taker(robot.id, robot.machine_id, frozenset(held.labels), held.is_paused)
 
 

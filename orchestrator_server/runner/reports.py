@@ -29,7 +29,7 @@ def take(
     if held is None or report.next_job is None:
         return answer
     try:
-        next_job = claiming.claim_for(tx, robot, held, report.next_job, settings, tokens)
+        next_job = claiming.claim(tx, robot, held, report.next_job, settings, tokens)
     except Conflict:  # it hears that when it asks for nothing else; a report is no worse for it
         return answer
     return msgspec.structs.replace(answer, job=next_job.job)

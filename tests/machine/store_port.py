@@ -62,7 +62,7 @@ class StorePort(Port):
 
     async def claim(self, robot_id, key, instance):
         wanted = NextJob(claim_key=key, agent_instance=instance)
-        return await self._do(claiming.claim, _robot(robot_id), wanted, SETTINGS, _token)
+        return await self._do(_claim, _robot(robot_id), wanted)
 
     async def report(self, robot_id, job_id, said):
         """As the route does: what comes too late is kept by a unit of its own."""
@@ -174,6 +174,11 @@ def _made(unit):
 
 def _job_of(unit, tx, *args):
     return unit(tx, *args).job
+
+
+def _claim(tx, robot, wanted):
+    answer, _ = claiming.claim_or_wait(tx, robot, wanted, SETTINGS, _token)
+    return answer
 
 
 def _beat(tx, robot, beat):

@@ -112,7 +112,7 @@ class Recorder:
                 _noted.get().append(event)
 
 
-def of_claim(tx, robot, wanted, settings, token, *, outcome) -> list[Fact]:
+def of_claim(tx, robot, held, wanted, settings, token, *, outcome) -> list[Fact]:
     asked = Claim(robot.id, wanted.claim_key, wanted.agent_instance)
     if isinstance(outcome, OrchestratorError):
         return [(None, asked, _refused(outcome))]
