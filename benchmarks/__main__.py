@@ -30,6 +30,7 @@ REPORT = Path(__file__).parent.parent / "docs" / "performance.md"
 LIMIT = 1.5
 SQL = queries.parse(resources.files(__package__).joinpath("fill.sql").read_text(), "fill.sql")
 PAGE = 10_000
+START = "start of the server"
 SIZES = (10_000, 100_000)  # and the largest
 HEADS = {
     "calls": "# Performance",
@@ -183,7 +184,7 @@ async def _compare(sides, rounds):
         for side, kept in zip(sides, claims, strict=True):
             kept.append(await _time(_work_once, side.robot))
     rows.append(("claim and report", claims))
-    return [*rows, ("start of the server", [[side.start_milliseconds] for side in sides])]
+    return [*rows, (START, [[side.start_milliseconds] for side in sides])]
 
 
 async def _work_once(robot):
@@ -210,7 +211,8 @@ def _report(tables, sizes, rounds):
         "database, the others with so many finished jobs, as many audit events and a tenth as many "
         "queue items. Milliseconds are of this machine, with other work beside it; the ratio of "
         f"the medians, of the fullest to the empty one, is what counts, and should be at most "
-        f"{LIMIT}. A start is measured once.",
+        f"{LIMIT}. A start is measured once; on SQLite it looks through the whole file for damage, "
+        "if that is below 1 GiB.",
     ]
     for kind, rows in tables.items():
         heads = " | ".join(f"{jobs:,} jobs" for jobs in sizes)
@@ -223,7 +225,7 @@ def _report(tables, sizes, rounds):
             low, *_, high = statistics.quantiles(large, n=20) if len(large) > 1 else large * 2
             ratio = middles[-1] / middles[0]
             told = " | ".join(f"{middle:.1f} ms" for middle in middles)
-            above = "" if ratio <= LIMIT else " (above)"
+            above = " (above)" if ratio > LIMIT and name != START else ""
             lines.append(f"| {name} | {told} | {low:.1f} to {high:.1f} | {ratio:.2f}{above} |")
     return "\n".join(lines) + "\n"
 

@@ -26,6 +26,7 @@ JOBS = 200
 FEW_JOBS = 8  # of what takes seconds for each
 ROUNDS = 5
 READY_SECONDS = 120
+STOP_SECONDS = 20
 AHEAD = 1.0
 OF_PREFECT, OF_ITS_MEMORY = 100.0, 0.1
 WANTED = {
@@ -167,7 +168,7 @@ async def _done(command, where, *, again=False):
     until = time.monotonic() + READY_SECONDS
     while True:
         process = await asyncio.create_subprocess_exec(
-            *map(str, command), cwd=HERE, env={**os.environ, **where},
+            *map(str, command), cwd=HERE, env=_around(where),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         output, errors = await process.communicate()
@@ -178,10 +179,14 @@ async def _done(command, where, *, again=False):
         await asyncio.sleep(1)
 
 
+def _around(where):
+    return {**os.environ, "PYTHONPATH": str(HERE), **where}  # not every program looks where it is
+
+
 @asynccontextmanager
 async def _running(command, where):
     process = await asyncio.create_subprocess_exec(
-        *map(str, command), cwd=HERE, env={**os.environ, **where},
+        *map(str, command), cwd=HERE, env=_around(where),
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -189,7 +194,12 @@ async def _running(command, where):
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
-        await process.wait()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:  # Prefect's worker does not always hear it
+            process.kill()
+            await process.wait()
 
 
 def _megabytes(processes):
