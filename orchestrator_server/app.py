@@ -49,6 +49,7 @@ from orchestrator_server.http.keys import (
     SEALER,
     SETTINGS,
     SETUP_TOKEN,
+    SUSPECTS,
     THROTTLE,
     WAKEUPS,
 )
@@ -118,6 +119,7 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[WAKEUPS] = Wakeups()
     app[ORDERS] = Wakeups()
     app[SDK_WAITING] = Waiting()
+    app[SUSPECTS] = set()
     app[OPENAPI] = openapi.document(ROUTES)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:

@@ -70,8 +70,9 @@ async def _download(archive: Path, package: AssignedPackage, link: Link) -> str:
         if sha256 == package.sha256:
             partial.replace(archive)
     except Refused as refusal:
+        is_damaged = refusal.is_about("damaged")
         raise JobFailed(
-            Reason.PACKAGE_MISSING,
+            Reason.PACKAGE_CORRUPT if is_damaged else Reason.PACKAGE_MISSING,
             f"The server does not hand out package {package.name} {package.version}: {refusal}",
         ) from refusal
     finally:

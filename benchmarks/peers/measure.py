@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,7 @@ READY_SECONDS = 120
 STOP_SECONDS = 20
 AHEAD = 1.0
 OF_PREFECT, OF_ITS_MEMORY = 100.0, 0.1
+OURS = ("cold", "warm")
 WANTED = {
     "celery": ["celery[redis]"],
     "procrastinate": ["procrastinate", "psycopg[binary]"],
@@ -72,7 +74,8 @@ async def _all(folder, url, versions):
     if shutil.which("redis-server") is None:
         del opened["celery"]
     async with AsyncExitStack() as stack:
-        sides = {"runwright": await stack.enter_async_context(_runwright(folder / "runwright"))}
+        drives, ours = await stack.enter_async_context(_runwright(folder / "runwright"))
+        sides = {kind: (drive, ours) for kind, drive in drives.items()}
         for who, opening in opened.items():
             python = await _environment(folder, who, *WANTED[who])
             tell = f"from importlib.metadata import version; print(version({who!r}))"
@@ -85,16 +88,20 @@ async def _all(folder, url, versions):
 async def _runwright(folder):
     folder.mkdir()
     async with site(folder, PARALLEL) as (admin, agent, server):
-        process = await admin.make_process("no-op", archive(main=NO_OP))
+        processes = {
+            kind: await admin.make_process(f"no-op-{kind}", archive(main=NO_OP), start=kind)
+            for kind in OURS
+        }
 
-        async def drive(_script):
+        async def drive(kind, _script):
+            process = processes[kind]
             began = time.perf_counter()
             jobs = [await admin.make_job(process) for _ in range(JOBS)]
             for job in reversed(jobs):
                 assert (await ended_job(admin, job, LOOK_SECONDS))["status"] == "completed"
             return JOBS / (time.perf_counter() - began)
 
-        yield drive, [agent, server]
+        yield {kind: partial(drive, kind) for kind in OURS}, [agent, server]
 
 
 @asynccontextmanager
@@ -213,17 +220,17 @@ def _megabytes(processes):
 
 def section(measured, _rounds):
     rates, memory, versions, claims = measured
-    ours = statistics.median(rates["runwright"])
+    ours = {kind: statistics.median(rates[kind]) for kind in OURS}
     lines = [
         HEAD, "",
         f"{JOBS} scripts that do nothing ({FEW_JOBS} for Prefect), each a process of its own, "
         f"{PARALLEL} at a time, from the first that was asked for to the last that had ended; "
         f"{ROUNDS} times in turn, medians, on the same machine in the same run, "
         f"{datetime.now(UTC):%Y-%m-%d}. Runwright with SQLite, every job durable and audited.", "",
-        "| | jobs a second | Runwright's, times | wanted | memory, Runwright's part of it |",
+        "| | jobs a second | Runwright's, cold and warm | wanted | memory, Runwright's part |",
         "|---|---|---|---|---|",
-        f"| Runwright, cold | {ours:.0f} ({_range(rates['runwright'])}) | | | "
-        f"{memory['runwright']:.0f} MB |",
+        *(f"| Runwright, {kind} | {rate:.0f} ({_range(rates[kind])}) | | | {memory[kind]:.0f} MB |"
+          for kind, rate in ours.items()),
     ]  # fmt: skip
     for who, version in versions.items():
         rate = statistics.median(rates[who])
@@ -231,8 +238,8 @@ def section(measured, _rounds):
         most = f", wanted {OF_ITS_MEMORY}" if who == "prefect" else ""
         lines.append(
             f"| {who.capitalize()} {version}: {WAYS[who]} | {rate:.2f} ({_range(rates[who])}) | "
-            f"{ours / rate:.2f} | {wanted:g} | {memory[who]:.0f} MB, "
-            f"{memory['runwright'] / memory[who]:.2f}{most} |"
+            f"{ours['cold'] / rate:.2f}, {ours['warm'] / rate:.2f} | {wanted:g} | "
+            f"{memory[who]:.0f} MB, {memory['cold'] / memory[who]:.2f}{most} |"
         )
     bare = ", ".join(
         f"{statistics.median(rates):,.0f} ({_range(rates)}) with {driver}"

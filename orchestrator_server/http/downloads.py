@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from orchestrator_server.errors import NotFound
-from orchestrator_server.http.keys import OBJECTS
+from orchestrator_server.http.keys import OBJECTS, SUSPECTS
 from orchestrator_server.objects.store import Missing, ObjectStore
 
 REMEDY = "restore it from a backup, or send it again"
@@ -49,6 +49,7 @@ async def send(request: web.Request, wanted: Wanted, headers: dict[str, str]) ->
             return web.Response(status=416, headers=headers)
     if span:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{wanted.size_bytes}"
+    await _clear_of_suspicion(request, wanted)
     pieces = _pieces(request.app[OBJECTS], wanted, span or Span(0, wanted.size_bytes))
     response = web.StreamResponse(status=206 if span else 200, headers=headers)
     response.content_length = span.stop - span.start if span else wanted.size_bytes
@@ -62,10 +63,21 @@ async def send(request: web.Request, wanted: Wanted, headers: dict[str, str]) ->
         raise  # the client is gone
     except Exception as error:
         log.error("a download was broken off", name=wanted.name, why=str(error))
+        if isinstance(error, NotFound):
+            request.app[SUSPECTS].add(wanted.name)
         _break_off(request)
         return response
     await response.write_eof()
     return response
+
+
+async def _clear_of_suspicion(request: web.Request, wanted: Wanted) -> None:
+    """Whoever was broken off asks again, and would without end: what was found damaged is looked
+    through before its first byte is sent."""
+    if wanted.name in request.app[SUSPECTS]:
+        async for _ in _pieces(request.app[OBJECTS], wanted, Span(0, wanted.size_bytes)):
+            pass
+        request.app[SUSPECTS].discard(wanted.name)
 
 
 def _break_off(request: web.Request) -> None:
@@ -108,5 +120,5 @@ async def _pieces(objects: ObjectStore, wanted: Wanted, span: Span) -> AsyncIter
     is_whole = span == (0, wanted.size_bytes)
     if count_bytes != span.stop - span.start or (is_whole and digest.hexdigest() != wanted.sha256):
         log.error("an object is not what was kept", name=wanted.name)
-        raise NotFound(f"{wanted.what} is damaged on the server; {REMEDY}.")
+        raise NotFound(f"{wanted.what} is damaged on the server; {REMEDY}.", kind="damaged")
     yield held

@@ -52,6 +52,7 @@ SDK_WAITING = web.AppKey("sdk_waiting", Waiting)
 SEALER = web.AppKey("sealer", Sealer)
 SETUP_TOKEN: web.AppKey[str | None] = web.AppKey("setup_token", str)
 SETTINGS = web.AppKey("settings", CurrentSettings)
+SUSPECTS: web.AppKey[set[str]] = web.AppKey("suspects", set)
 THROTTLE = web.AppKey("throttle", Throttle)
 WAKEUPS: web.AppKey[Wakeups[Taker]] = web.AppKey("wakeups", Wakeups)
 

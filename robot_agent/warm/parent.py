@@ -31,6 +31,9 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 MARK = "RUNWRIGHT_RESULT"  # by what begins so, a process is known as one of a job
 LENGTH = struct.Struct("!I")
 
+# Looked up before there is a child, in which all that is new costs a page.
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
 _own_main = sys.modules["__main__"]  # kept: a script is __main__ in its own process
 
 
@@ -103,15 +106,23 @@ def _become(request: "dict[str, Any]", output: int, mother: int) -> None:
         os.dup2(output, descriptor)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.chdir(request["cwd"])
-    os.environ.clear()
-    os.environ.update(request["env"])
+    _change_environment(request["env"])
     _show_mark(os.environ[MARK])
     _reseed()
 
 
+def _change_environment(wanted: "dict[str, str]") -> None:
+    """Most of it is as it is to be: what is not touched need not be copied either."""
+    for name in os.environ.keys() - wanted.keys():
+        del os.environ[name]
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
 def _die_with(mother: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != mother:  # she died before we could ask
             os._exit(1)
 

@@ -3,6 +3,7 @@ friend, with an agent that is started again whenever it ends, as a service is.""
 
 import asyncio
 import io
+import os
 import sys
 import zipfile
 from contextlib import asynccontextmanager
@@ -91,6 +92,22 @@ async def test_packages_that_a_machine_has_never_seen_run_and_run_off_line(admin
             await until(lambda: "main.py of again is prepared." in log.read_text(), 60)
             await all_run({"again": again})
         assert len(index.asked) == asked > 0
+
+
+async def test_a_large_package_that_rots_on_the_server_holds_no_robot(admin, config, tmp_path):
+    """It is known to be rotten when most of it is sent, so the first answers are cut."""
+    content = package(main__py="print('whole')", large__bin=os.urandom(600_000))
+    process = await admin.make_process(content=content)
+    machine = await admin.post("/api/machines", 201, name="mill")
+    [file] = (config.data / "packages").iterdir()
+    file.write_bytes(content[:-9] + bytes(9))
+    async with a_service(machine, admin, tmp_path):
+        ended = await job_when(admin, await admin.make_job(process), "completed", "failed")
+        assert (ended["status"], ended["reason"]) == ("failed", "package_corrupt")
+        assert "publish" in ended["error_message"] or "send it again" in ended["error_message"]
+        file.write_bytes(content)
+        ended = await job_when(admin, await admin.make_job(process), "completed", "failed")
+        assert ended["status"] == "completed", ended
 
 
 HOSTILE = """

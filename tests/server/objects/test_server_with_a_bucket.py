@@ -120,8 +120,18 @@ async def test_what_is_damaged_in_the_bucket_is_never_given_out_as_whole(
         answer = await admin.ask("GET", f"/api/jobs/1/artifacts/{artifact['id']}", status=None)
         assert answer.status == 404
         assert word in answer.body["detail"]
+    of_large = f"/api/jobs/1/artifacts/{large['id']}"
     with pytest.raises(aiohttp.ClientPayloadError):
-        await admin.ask("GET", f"/api/jobs/1/artifacts/{large['id']}", status=None)
+        await admin.ask("GET", of_large)
+    again = await admin.ask("GET", of_large)  # it is known now, so this is no end of asking
+    assert (again.status, again.body["type"]) == (404, "/problems/damaged")
+    [name] = [n for n in await kept(server, "artifacts/") if await is_of(server, n, large)]
+    await overwrite(server, name, bytes(3500), tmp_path)
+    assert (await admin.ask("GET", of_large)).body == bytes(3500)
+
+
+async def is_of(server, name, artifact):
+    return await server[OBJECTS].size_bytes(name) == artifact["size_bytes"]
 
 
 async def test_a_damaged_package_is_whole_again_when_it_is_published_again(
