@@ -1,4 +1,4 @@
-"""Passwords: bcrypt over a keyed digest, on two threads of their own."""
+"""Passwords: bcrypt over a keyed digest, on threads of their own."""
 
 import asyncio
 import base64
@@ -21,7 +21,9 @@ COST = 12
 MIN_CHARACTERS = 12
 MIN_DIFFERENT_CHARACTERS = 5
 MAX_CHARACTERS = 1024
-THREADS = 2  # a hash takes a quarter of a second; requests must not wait for sign-ins
+# A hash takes a quarter of a second, and requests must not wait for sign-ins: one of two cores
+# is always theirs.
+THREADS = 2 if (os.cpu_count() or 1) >= 4 else 1
 QUEUE = 20
 NICE = 10  # how far they stand back behind the rest of the server
 _FORMAT = "v2$"
