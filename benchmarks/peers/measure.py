@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.agent import LOOK_SECONDS, NO_OP, ended_job, site
+from benchmarks.agent import NO_OP, ended_job, site
 from tests.support import postgres
 from tests.support.processes import free_port
 from tests.support.world import archive
@@ -24,7 +24,8 @@ HEAD = "## Beside others"
 HERE = Path(__file__).parent
 PARALLEL = 4
 JOBS = 200
-FEW_JOBS = 8  # of what takes seconds for each
+LOOK_SECONDS = 0.05  # as those of the others do
+FEW_JOBS = 4  # of what takes seconds for each
 ROUNDS = 5
 READY_SECONDS = 120
 STOP_SECONDS = 20
@@ -95,11 +96,22 @@ async def _runwright(folder):
 
         async def drive(kind, _script):
             process = processes[kind]
+            left = iter(range(JOBS))
+            jobs = []
+
+            async def ask():
+                for _ in left:
+                    jobs.append(await admin.make_job(process))
+
             began = time.perf_counter()
-            jobs = [await admin.make_job(process) for _ in range(JOBS)]
-            for job in reversed(jobs):
-                assert (await ended_job(admin, job, LOOK_SECONDS))["status"] == "completed"
-            return JOBS / (time.perf_counter() - began)
+            await asyncio.gather(*(ask() for _ in range(PARALLEL)))
+            for status in ("pending", "running"):
+                while await admin.get(f"/api/jobs?status={status}&limit=1"):
+                    await asyncio.sleep(LOOK_SECONDS)
+            took_seconds = time.perf_counter() - began
+            for job in jobs:
+                assert (await ended_job(admin, job))["status"] == "completed"
+            return JOBS / took_seconds
 
         yield {kind: partial(drive, kind) for kind in OURS}, [agent, server]
 
