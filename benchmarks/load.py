@@ -189,7 +189,11 @@ def _in_the_way(found):
         "HTTP; the rest in finding out who asks and what they may, in decoding, in counting, and "
         "in handing work from one thread to another, none of them more than a few per cent. A "
         "robot that waits costs its requests, 15 in 100 seconds, and nothing in between; they "
-        "come one by one, which costs bare aiohttp, too, more for each than a stream of them."
+        "come one by one, which costs bare aiohttp, too, more for each than a stream of them. "
+        "Between asking for a job and its being claimed two changes reach the disk, one behind "
+        "the other, and two requests are answered. A chunk of a log waits for a look at who may "
+        "write it and whether each secret in it is covered, then for its file: two hops between "
+        "threads."
     )
 
 

@@ -253,6 +253,11 @@ def section(measured, _rounds):
             f"{ours['cold'] / rate:.2f}, {ours['warm'] / rate:.2f} | {wanted:g} | "
             f"{memory[who]:.0f} MB, {memory['cold'] / memory[who]:.2f}{most} |"
         )
+    lines += ["", "What stands in the way of those that are faster: their workers take a task "
+              "from Redis or from the database themselves, keep no journal, and leave no audit. "
+              "Here an agent asks a server over HTTP, each writes down on its disk what it begins, "
+              "and a launcher sees to it that the script ends with its agent; what that costs "
+              "is told under Jobs. Warm starts spare the interpreter's start."]  # fmt: skip
     bare = ", ".join(
         f"{statistics.median(rates):,.0f} ({_range(rates)}) with {driver}"
         for driver, rates in claims.items()
