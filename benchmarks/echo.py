@@ -23,7 +23,8 @@ async def wait(request: web.Request) -> web.Response:
     """What the server does for a robot that has nothing to do."""
     asked = msgspec.json.decode(await request.read(), type=Question)
     await asyncio.sleep(asked.wait_seconds)
-    return web.json_response({"job": None, "server_time": None})
+    said = {"job": None, "server_time": None}
+    return web.Response(body=msgspec.json.encode(said), content_type="application/json")
 
 
 async def echo(request: web.Request) -> web.Response:

@@ -21,8 +21,8 @@ COST = 12
 MIN_CHARACTERS = 12
 MIN_DIFFERENT_CHARACTERS = 5
 MAX_CHARACTERS = 1024
-# A hash takes a quarter of a second, and requests must not wait for sign-ins: one of two cores
-# is always theirs.
+# A hash takes a quarter of a second, and requests must not wait for sign-ins: one server on two
+# cores leaves one of them alone.
 THREADS = 2 if (os.cpu_count() or 1) >= 4 else 1
 QUEUE = 20
 NICE = 10  # how far they stand back behind the rest of the server

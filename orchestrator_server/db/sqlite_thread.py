@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import Enum
 from functools import lru_cache
 from types import NoneType
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -139,7 +138,7 @@ def _to_sqlite(value: Any) -> Any:
         return value
     if isinstance(value, datetime):
         return _text_of(value)
-    return value.value if isinstance(value, Enum) else encode(value)
+    return encode(value)
 
 
 @lru_cache(maxsize=16)  # a unit has one `now`, and says it in most of its statements

@@ -21,18 +21,23 @@ def take(
     settings: JobSettings,
     tokens: JobToken,
 ) -> ReportAnswer:
-    held = None
-    if report.next_job is not None:
-        held = robots.hold_caller(tx, robot)  # before the job, as beats and claims do
-    answer = attempts.report(tx, robot, job_id, report, settings)
-    _must_show_nothing(tx, job_id, report)  # after what else may be wrong: it undoes the unit
-    if held is None or report.next_job is None:
-        return answer
+    if report.next_job is None:
+        return _end(tx, robot, job_id, report, settings)
+    held = robots.hold_caller(tx, robot)  # before the job, as beats and claims do
+    answer = _end(tx, robot, job_id, report, settings)
     try:
         next_job = claiming.claim(tx, robot, held, report.next_job, settings, tokens)
     except Conflict:  # it hears that when it asks for nothing else; a report is no worse for it
         return answer
     return msgspec.structs.replace(answer, job=next_job.job)
+
+
+def _end(
+    tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport, settings: JobSettings
+) -> ReportAnswer:
+    answer = attempts.report(tx, robot, job_id, report, settings)
+    _must_show_nothing(tx, job_id, report)  # after what else may be wrong: it undoes the unit
+    return answer
 
 
 def keep_late(tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport) -> None:

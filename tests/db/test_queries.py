@@ -46,8 +46,7 @@ def compile_on_sqlite(tx, query, given):
 
 
 def compile_on_postgres(tx, query, given):
-    sql = query.spelled_for("postgres", given).text
-    names = sorted(set(re.findall(r"%\((\w+)\)s", sql)))
+    sql, names = query.spelled_for("postgres", given)
     for number, name in enumerate(names, 1):
         sql = sql.replace(f"%({name})s", f"${number}")
     tx.script("PREPARE it AS " + sql.replace("%%", "%"))

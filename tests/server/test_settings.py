@@ -175,6 +175,19 @@ async def test_level_and_format_of_the_log_follow_the_settings(admin, server, ca
     await change(admin, "logging", level="INFO", format="console")
 
 
+async def test_each_request_is_logged_where_that_is_wanted_and_never_its_query(admin, capfd):
+    await change(admin, "logging", level="DEBUG", format="json")
+    await admin.get("/api/jobs?search=canary")
+    await change(admin, "logging", level="INFO", format="console")
+    written = capfd.readouterr().err
+    lines = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    [asked] = [line for line in lines if line.get("path") == "/api/jobs"]
+    assert (asked["event"], asked["method"], asked["status"]) == ("request", "GET", 200)
+    assert "canary" not in written
+    await admin.get("/api/jobs")
+    assert "/api/jobs" not in capfd.readouterr().err
+
+
 def test_no_local_variable_is_ever_logged(capfd):
     log.configure("console", "INFO")
     try:
