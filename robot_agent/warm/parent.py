@@ -6,7 +6,7 @@ and nothing of a job is ever in it. Started by `parents.py`:
     python parent.py <descriptor of a socket> <module to load> …
 """
 
-import array
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -14,6 +14,7 @@ import importlib
 import importlib.machinery
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -21,23 +22,21 @@ import struct
 import sys
 import types
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, NoReturn
-
 assert sys.platform != "win32"  # noqa: S101 -- for mypy, which then skips this file there
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+KILLED_BEFORE_US = b"500"  # proc(5), oom_score_adj: if memory runs out, the script, not its agent
 MARK = "RUNWRIGHT_RESULT"  # by what begins so, a process is known as one of a job
 LENGTH = struct.Struct("!I")
 
 # Looked up before there is a child, in which all that is new costs a page.
-_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda *_: 0
+_exit = ctypes.PyDLL(None).exit  # of C; it keeps the interpreter, which threads may be waiting for
 
 _own_main = sys.modules["__main__"]  # kept: a script is __main__ in its own process
 
 
-def serve(connection: socket.socket) -> "dict[str, Any] | None":
+def serve(connection: socket.socket) -> "types.SimpleNamespace | None":
     """Fork for each request. In the child, return its request; None when the agent is gone."""
     awake, wake = os.pipe()
     for end in (awake, wake):
@@ -74,13 +73,11 @@ def _bury(connection: socket.socket) -> None:
         _send(connection, {"ended": child, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _receive(connection: socket.socket) -> "tuple[dict[str, Any] | None, int]":
+def _receive(connection: socket.socket) -> "tuple[types.SimpleNamespace | None, int]":
     """A length with the output's descriptor beside it, then so many bytes of JSON."""
-    room = socket.CMSG_LEN(array.array("i").itemsize)
-    head, beside, _, _ = connection.recvmsg(LENGTH.size, room)
+    head, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 1)
     if not head:
         return None, -1
-    [(_, _, descriptor)] = beside
     [size] = LENGTH.unpack(head)
     body = b""
     while len(body) < size:
@@ -88,7 +85,7 @@ def _receive(connection: socket.socket) -> "tuple[dict[str, Any] | None, int]":
         if not piece:
             return None, -1
         body += piece
-    return json.loads(body), array.array("i", descriptor)[0]
+    return types.SimpleNamespace(**json.loads(body)), descriptors[0]
 
 
 def _send(connection: socket.socket, message: "dict[str, int]") -> None:
@@ -97,7 +94,7 @@ def _send(connection: socket.socket, message: "dict[str, int]") -> None:
         connection.sendall(LENGTH.pack(len(content)) + content)
 
 
-def _become(request: "dict[str, Any]", output: int, mother: int) -> None:
+def _become(request: types.SimpleNamespace, output: int, mother: int) -> None:
     """A process as if it had been started for this job: nothing of its parent's is in its way."""
     os.setsid()
     _die_with(mother)
@@ -105,8 +102,8 @@ def _become(request: "dict[str, Any]", output: int, mother: int) -> None:
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    os.chdir(request["cwd"])
-    _change_environment(request["env"])
+    os.chdir(request.cwd)
+    _change_environment(request.env)
     _show_mark(os.environ[MARK])
     _reseed()
 
@@ -121,10 +118,16 @@ def _change_environment(wanted: "dict[str, str]") -> None:
 
 
 def _die_with(mother: int) -> None:
-    if _prctl is not None:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != mother:  # she died before we could ask
-            os._exit(1)
+    """It restrains itself, too: nobody else can be sure that it is still there."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core holds secrets
+    if sys.platform != "linux":
+        return
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != mother:  # she died before we could ask
+        os._exit(1)
+    descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(descriptor, KILLED_BEFORE_US)
+    os.close(descriptor)
 
 
 def _show_mark(value: str) -> None:
@@ -173,10 +176,24 @@ def run(argv: "list[str]") -> None:
     exec(code, main.__dict__)  # noqa: S102 -- a script is what we are for
 
 
-def end_of(error: BaseException) -> "NoReturn":
-    """As Python ends when nobody caught it, and without our own lines in the traceback."""
-    if isinstance(error, SystemExit):
-        raise error
+def status_of(argv: "list[str]") -> int:
+    """What the script ends with, once it is run."""
+    try:
+        run(argv)
+    except SystemExit as error:
+        if error.code is None:
+            return 0
+        if type(error.code) is not int or not 0 <= error.code <= 255:
+            raise  # Python's own affair
+        return error.code
+    except BaseException as error:
+        tell(error)
+        return 1
+    return 0
+
+
+def tell(error: BaseException) -> None:
+    """As Python does when nobody caught it, and without our own lines in the traceback."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
         traceback = traceback.tb_next
@@ -184,23 +201,49 @@ def end_of(error: BaseException) -> "NoReturn":
     if isinstance(error, KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    sys.exit(1)
+
+
+def leave(status: int, known: "set[str]") -> None:
+    """End as Python does, but do not take apart what this process shares with its parent: that
+    copies each page of it, and takes longer than many a script.
+
+    Return if Python itself has to end it: when there is an object with a `__del__`, as an open file
+    is, or when what is printed cannot be written.
+    """
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    atexit._run_exitfuncs()
+    # The parent's objects are frozen: these are the script's.
+    if any(hasattr(type(thing), "__del__") for thing in gc.get_objects()):
+        return
+    theirs = [module for name, module in sys.modules.items() if name not in known]
+    for module in [*reversed(theirs), sys.modules["__main__"]]:
+        if isinstance(module, types.ModuleType) and module is not _own_main:
+            vars(module).clear()
+    gc.collect()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return
+    _exit(status)
 
 
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     for module in sys.argv[2:]:
         importlib.import_module(module)
+    compile("", "", "exec")  # the first time, it makes what it needs, which each child would again
     gc.collect()
     gc.freeze()  # else the children's garbage collector would copy what they share
     _send(connection, {"ready": os.getpid()})
+    known = set(sys.modules)
     request = serve(connection)
     if request is not None:
         connection.detach()
-        try:
-            run(request["argv"])
-        except BaseException as error:
-            end_of(error)
+        status = status_of(request.argv)
+        leave(status, known)
+        sys.exit(status)
 
 
 if __name__ == "__main__":

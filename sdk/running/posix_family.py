@@ -72,7 +72,6 @@ class Family:
     def around(cls, child: Child, mark: str) -> "Family":
         """Of a script that was started already, in a session of its own."""
         orphans.scripts.add(child.pid)
-        _restrain(child.pid)
         return cls(child, mark)
 
     @classmethod
@@ -98,6 +97,7 @@ class Family:
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
             )
+            _restrain(child.pid)
             return cls.around(child, mark)
 
     def ask_to_stop(self) -> None:
@@ -236,6 +236,6 @@ def _restrain(pid: int) -> None:
         return
     import resource
 
-    with suppress(ProcessLookupError, PermissionError):  # ended already; not ours to restrain
+    with suppress(ProcessLookupError, PermissionError, FileNotFoundError):
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))  # a core holds secrets
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(KILLED_BEFORE_US), encoding="ascii")

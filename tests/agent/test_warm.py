@@ -1,10 +1,13 @@
 """A warm start is as a cold one in all but its time."""
 
 import asyncio
+import gzip
+import importlib
 import os
 import signal
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,17 @@ async def test_a_script_sees_the_same_world(run):
         ("import atexit; atexit.register(print, 'bye')", 0, "bye\n"),
         ("import threading as t; t.Thread(target=lambda: print('late')).start()", 0, "late\n"),
         ("import sys; sys.excepthook = lambda *a: print('mine'); 1/0", 1, "mine\n"),
+        ("import sys; sys.exit(-1)", 255, ""),
+        ("import sys; sys.exit(2 ** 70)", 255, ""),
+        ("import sys; sys.exit(True)", 1, ""),
+        ("import sys; sys.stdout = open(1, 'w', closefd=False); print('mine')", 0, "mine\n"),
+        ("import sys; sys.stdout = None", 0, ""),
+        ("import sys; sys.stdout.close()", 0, ""),
+        ("class Left:\n  def __del__(self): print('gone')\nleft = Left()", 0, "gone\n"),
+        ("class Left:\n  def __del__(self): print('gone')\na = Left(); a.a = a", 0, "gone\n"),
+        ("import ctypes; ctypes.CDLL(None).puts(b'from C')", 0, "from C\n"),
+        ("import threading as t; t.Thread(target=t.Event().wait, daemon=True).start()", 0, ""),
+        ("import atexit; atexit.register(lambda: 1/0)", 0, "ZeroDivisionError: division by zero\n"),
     ],
 )
 async def test_a_script_ends_the_same_way(run, source, code, end_of_output):
@@ -112,6 +126,37 @@ async def test_a_script_ends_the_same_way(run, source, code, end_of_output):
     assert (end.code, run.output.endswith(end_of_output)) == (code, True), run.output
     assert "robot_agent" not in run.output and "parent.py" not in run.output
     assert end_of_output or not run.output
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "file = open('left', 'w'); file.write('all of it')",
+        "def main():\n  file = open('left', 'w'); file.write('all of it'); 1/0\nmain()",
+        "import json; json.file = open('left', 'w'); json.file.write('all of it')",
+        "import atexit\nfile = open('left', 'w')\natexit.register(file.write, 'all of it')",
+        "import threading as t, time\nfile = open('left', 'w')\n"
+        "def late():\n  time.sleep(0.1); file.write('all of it')\nt.Thread(target=late).start()",
+        "import gzip; file = gzip.open('left.gz', 'wt'); file.write('all of it')",
+        "import zipfile; z = zipfile.ZipFile('left.zip', 'w'); z.writestr('left', 'all of it')",
+        "import dbm.gnu; db = dbm.gnu.open('left.db', 'nf'); db['left'] = 'all of it'",
+    ],
+)
+async def test_nothing_it_wrote_is_lost_at_its_end(run, source):
+    if "dbm.gnu" in source:
+        pytest.importorskip("dbm.gnu")
+    end = await run(source, preload=["json", "zipfile", "gzip"])
+    assert end.code == (1 if "1/0" in source else 0), run.output
+    [left] = (run.folder / "jobs" / "0" / "work").glob("left*")
+    match left.suffix:
+        case ".gz":
+            assert gzip.open(left, "rt").read() == "all of it"
+        case ".zip":
+            assert zipfile.ZipFile(left).read("left") == b"all of it"
+        case ".db":
+            assert importlib.import_module("dbm.gnu").open(str(left))["left"] == b"all of it"
+        case _:
+            assert left.read_text() == "all of it"
 
 
 async def test_a_function_is_called_with_the_parameters(run, tmp_path):
