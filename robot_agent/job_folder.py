@@ -24,7 +24,8 @@ def of(own_jobs: Path, job_id: int, attempt: int) -> Path:
 
 
 async def prepare(folder: Path, cache: Path, assignment: Assignment, link: Link) -> Path:
-    """Return the script; `JobFailed` says why there is none."""
+    """Return the script; `JobFailed` says why there is none. Other jobs of the robot are over: the
+    last one may have left much, which goes while beats renew the lease of this one."""
     archive = packages.place_of(cache, assignment.package)
     try:
         script = await asyncio.to_thread(_fill, folder, archive, assignment)
@@ -48,6 +49,13 @@ def clear_away(own_jobs: Path, keep: Path | None = None) -> None:
 
 
 def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError:
+        _remove_locked(folder)
+
+
+def _remove_locked(folder: Path) -> None:
     with suppress(OSError):  # then it is told below
         for path in (folder, *folder.rglob("*")):
             if path.is_dir() and not path.is_symlink():
@@ -62,13 +70,15 @@ def _remove(folder: Path) -> None:
 
 def _fill(folder: Path, archive: Path, assignment: Assignment) -> Path | None:
     """The script; None if the package is not there yet, or damaged."""
-    if not packages.is_there(archive, assignment.package):
-        return None
+    clear_away(folder.parent, keep=folder)
     work = folder / "work"
-    work.mkdir(mode=0o700, parents=True)
-    (folder / "output.log").touch()
-    (folder / "parameters.json").write_bytes(msgspec.json.encode(assignment.parameters))
-    packages.extract(archive, work)
+    with packages.verified(archive, assignment.package) as content:
+        if content is None:
+            return None
+        folder.mkdir(parents=True)
+        work.mkdir(mode=0o700)
+        (folder / "parameters.json").write_bytes(msgspec.json.encode(assignment.parameters))
+        packages.extract(content, work)
     try:
         return script_in(work, assignment.process.script_path)
     except NoScript as error:

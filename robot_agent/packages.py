@@ -1,13 +1,17 @@
 """Packages on this machine: fetched once, checked before each use, unpacked safely."""
 
 import hashlib
+import io
 import logging
 import os
 import secrets
 import stat
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from robot_agent.clock import DAY_SECONDS
 from robot_agent.exits import JobFailed
@@ -17,6 +21,7 @@ from sdk.contract.runner import AssignedPackage
 from sdk.errors import Refused
 
 DOWNLOADS = 3
+SMALL_BYTES = 1024 * 1024  # an archive that is read once, into memory
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +30,28 @@ def place_of(folder: Path, package: AssignedPackage) -> Path:
     return folder / f"{package.sha256}.zip"
 
 
-def is_there(archive: Path, package: AssignedPackage) -> bool:
-    """With the content that the job was made with; if so, it is noted as used."""
+@contextmanager
+def verified(archive: Path, package: AssignedPackage) -> Iterator[BinaryIO | None]:
+    """The archive, if it is there with the content that the job was made with; if so, it is noted
+    as used."""
     try:
-        with archive.open("rb") as content:
-            is_right = hashlib.file_digest(content, "sha256").hexdigest() == package.sha256
-        if is_right:
-            os.utime(archive)
+        file = archive.open("rb")
     except FileNotFoundError:
-        return False
-    return is_right
+        yield None
+        return
+    with file:
+        is_small = os.fstat(file.fileno()).st_size <= SMALL_BYTES
+        content = io.BytesIO(file.read()) if is_small else file
+        is_right = hashlib.file_digest(content, "sha256").hexdigest() == package.sha256
+        if is_right:
+            with suppress(FileNotFoundError):  # it was just thrown away, but is open here
+                os.utime(archive)
+        yield content if is_right else None
+
+
+def is_there(archive: Path, package: AssignedPackage) -> bool:
+    with verified(archive, package) as content:
+        return content is not None
 
 
 def throw_away_old(folder: Path, unused_days: int) -> None:
@@ -80,9 +97,10 @@ async def _download(archive: Path, package: AssignedPackage, link: Link) -> str:
     return sha256
 
 
-def extract(archive: Path, destination: Path) -> None:
-    """Unpack files and folders; the server has checked the members, and so do we."""
-    root = destination.resolve()
+def extract(archive: Path | BinaryIO, destination: Path) -> None:
+    """Unpack files and folders into one that is empty; the server has checked the members, and so
+    do we."""
+    root = os.path.abspath(destination)  # noqa: PTH100 -- by its name: there are no links below
     try:
         with zipfile.ZipFile(archive) as package:
             for member in package.infolist():
@@ -94,9 +112,10 @@ def extract(archive: Path, destination: Path) -> None:
         ) from error
 
 
-def _check(member: zipfile.ZipInfo, root: Path) -> None:
+def _check(member: zipfile.ZipInfo, root: str) -> None:
     is_link = stat.S_ISLNK(member.external_attr >> 16)
-    if is_link or not (root / member.filename).resolve().is_relative_to(root):
+    place = os.path.normpath(os.path.join(root, member.filename))  # noqa: PTH118
+    if is_link or not Path(place).is_relative_to(root):
         raise JobFailed(
             Reason.PACKAGE_CORRUPT,
             f"The package has a member that leads out of it: {member.filename!r}.",

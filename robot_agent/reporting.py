@@ -96,7 +96,7 @@ async def _deliver(
     while True:
         known = await secrets.keep_up(place.hurry)
         covered = cover(report, known)
-        if not await _is_free(place, sending):
+        if not _is_free(place, sending):
             covered = msgspec.structs.replace(covered, next_job=None)
         try:
             answer = await place.link.answered(partial(_report, job_id, covered), place.hurry)
@@ -118,11 +118,10 @@ async def _deliver(
             return answer.job
 
 
-async def _is_free(place: Workplace, sending: Sequence[asyncio.Task[Any]]) -> bool:
+def _is_free(place: Workplace, sending: Sequence[asyncio.Task[Any]]) -> bool:
     """Whether a job that comes with the answer could begin at once."""
-    if place.stopping.is_set() or not all(task.done() for task in sending):
-        return False
-    return await asyncio.to_thread(place.reserve.trouble) is None
+    has_ended = all(task.done() for task in sending)
+    return has_ended and not place.stopping.is_set() and place.reserve.is_in_order()
 
 
 async def _report(job_id: int, report: JobReport, client: RobotClient) -> ReportAnswer:

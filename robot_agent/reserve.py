@@ -27,6 +27,14 @@ class Reserve:
             return f"The disk has {_mib(free_bytes)} left; {_mib(self._min_free_bytes)} are needed."
         return None
 
+    def is_in_order(self) -> bool:
+        """Whether `trouble` has nothing to tell, and nothing to do, which may take its time."""
+        try:
+            free_bytes = shutil.disk_usage(self._folder).free
+            return self._is_laid_in() and free_bytes >= self._min_free_bytes
+        except OSError:
+            return False  # which `trouble` tells
+
     def spend(self) -> None:
         try:
             self._file.unlink(missing_ok=True)
@@ -34,7 +42,7 @@ class Reserve:
             log.debug("The reserve cannot be spent: %s", error)
 
     def _lay_in(self) -> None:
-        if self._file.exists() and self._file.stat().st_size == RESERVE_BYTES:
+        if self._is_laid_in():
             return
         with self._file.open("wb") as file:
             # Written, not only sized: a file with holes reserves nothing.
@@ -42,6 +50,9 @@ class Reserve:
                 file.write(bytes(65536))
             file.flush()
             os.fsync(file.fileno())
+
+    def _is_laid_in(self) -> bool:
+        return self._file.exists() and self._file.stat().st_size == RESERVE_BYTES
 
 
 def _mib(size_bytes: int) -> str:

@@ -43,7 +43,7 @@ class Work:
         fresh one."""
         key, asked_at = following.key or secrets.token_urlsafe(16), now()
         if following.job is not None:
-            return await self._take(following.job, key, is_next=True)
+            return await self._take(following.job, key)
         if await self._is_in_trouble(key):
             await self._rest(TROUBLE_SECONDS)
             return Following(key)
@@ -98,7 +98,7 @@ class Work:
             log.warning("Whether a job was granted at the last moment is not known: %s", error)
             return None
 
-    async def _take(self, assignment: Assignment, key: str, *, is_next: bool = False) -> Following:
+    async def _take(self, assignment: Assignment, key: str) -> Following:
         failpoint("agent.after_answer")
         if assignment.claim_key != key:
             raise _of_another(assignment, self._place.link.name)
@@ -109,9 +109,6 @@ class Work:
         self._place.heart.running = job
         self._place.heart.jobs_taken += 1
         try:
-            if is_next:  # while beats renew its lease: the last job may have left much
-                own_jobs = self._place.own_jobs
-                await asyncio.to_thread(job_folder.clear_away, own_jobs, keep=folder)
             return await job_runner.run(self._place, job)
         finally:
             self._place.heart.running = None

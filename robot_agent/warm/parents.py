@@ -199,8 +199,7 @@ class Parents:
 
     async def _parent(self, environment: Environment, preload: tuple[str, ...]) -> Parent:
         python = environment.python
-        inode = (await asyncio.to_thread(environment.folder.stat)).st_ino
-        key = Key(python, inode, preload)
+        key = Key(python, environment.folder.stat().st_ino, preload)
         async with self._changing:
             if key in self._refused:
                 raise NoWarmStart("it did not come up before, and nothing has changed since")
