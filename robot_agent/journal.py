@@ -25,6 +25,8 @@ from robot_agent.reserve import Reserve
 from sdk.contract.runner import JobReport
 from sdk.failpoints import failpoint
 
+LAZY_SECONDS = 0.01
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (instance TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS begun (
@@ -72,9 +74,10 @@ class Journal:
     """Each method returns when the row is written; on a thread of its own, as it waits for disks.
     Rows that come while it waits are written together: one wait for all of them.
 
-    CLAIMING, STARTING and EXITED wait until the row is on the disk. What a cut of power may take
-    of the others changes nothing: a script that is lost as STARTED is found as STARTING, and a
-    report that is sent again gets the answer it got.
+    CLAIMING, STARTING and EXITED wait until the row is on the disk. The others wait a moment for
+    one of these, to be written with it; what a cut of power may take of them changes nothing: a
+    script that is lost as STARTED is found as STARTING, and a report that is sent again gets the
+    answer it got.
     """
 
     def __init__(self, path: Path, reserve: Reserve) -> None:
@@ -129,10 +132,16 @@ class Journal:
         loop = asyncio.get_running_loop()
         write = _Write(sql, values, durable, loop.create_future())
         self._waiting.append(write)
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._write_waiting())
+        if durable:
+            self._begin()
+        else:
+            loop.call_later(LAZY_SECONDS, self._begin)
         if (error := await write.outcome) is not None:
             raise Unwritable(f"The journal cannot be written: {error}.") from error
+
+    def _begin(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._write_waiting())
 
     async def _write_waiting(self) -> None:
         """While some are written the next ones gather: a robot that is alone never waits."""
