@@ -28,8 +28,8 @@ async def build(
 
     Off line, what uv has in its cache is used.
     """
-    if needs.kind is Kind.NOTHING and python == pythons.OWN:
-        await asyncio.to_thread(_bare, folder)  # the most frequent one, without uv: a moment
+    if python == pythons.OWN:
+        await asyncio.to_thread(_bare, folder)  # a moment, where uv would ask the Python first
     else:
         await uv.run("venv", "--no-project", "--relocatable", "--python", str(python), str(folder),
                      cwd=work, cache=cache)  # fmt: skip
@@ -44,7 +44,10 @@ async def build(
 
 
 def _bare(folder: Path) -> None:
+    """As `uv venv --relocatable` makes it, for uv to install into."""
     venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
+    with (folder / "pyvenv.cfg").open("a", encoding="utf-8") as settings:
+        settings.write("relocatable = true\n")
 
 
 def _command(needs: Needs, work: Path, python: Path) -> list[str]:

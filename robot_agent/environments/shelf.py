@@ -204,4 +204,5 @@ def _noted_size(folder: Path) -> int:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.lstat().st_size for file in folder.rglob("*"))
+    places = os.walk(folder)  # not rglob, which takes three times as long
+    return sum(os.lstat(f"{place}/{name}").st_size for place, _, names in places for name in names)
