@@ -109,7 +109,6 @@ async def test_a_script_sees_the_same_world(run):
         ("import threading as t; t.Thread(target=lambda: print('late')).start()", 0, "late\n"),
         ("import sys; sys.excepthook = lambda *a: print('mine'); 1/0", 1, "mine\n"),
         ("import sys; sys.exit(-1)", 255, ""),
-        ("import sys; sys.exit(2 ** 70)", 255, ""),
         ("import sys; sys.exit(True)", 1, ""),
         ("import sys; sys.stdout = open(1, 'w', closefd=False); print('mine')", 0, "mine\n"),
         ("import sys; sys.stdout = None", 0, ""),
