@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import ctypes
 import gc
-import importlib
 import importlib.machinery
 import json
 import os
@@ -31,8 +30,7 @@ LENGTH = struct.Struct("!I")
 
 # Looked up before there is a child, in which all that is new costs a page.
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda *_: 0
-_exit = ctypes.PyDLL(None).exit  # of C; it keeps the interpreter, which threads may be waiting for
-
+_exit = ctypes.PyDLL(None).exit  # of C
 _own_main = sys.modules["__main__"]  # kept: a script is __main__ in its own process
 
 
@@ -147,10 +145,8 @@ def _show_mark(value: str) -> None:
 
 def _reseed() -> None:
     """`random` does so itself; NumPy's global generator does not."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        with contextlib.suppress(AttributeError):
-            numpy.random.seed()
+    with contextlib.suppress(KeyError, AttributeError):
+        sys.modules["numpy"].random.seed()
 
 
 def run(argv: "list[str]") -> None:
@@ -181,11 +177,10 @@ def status_of(argv: "list[str]") -> int:
     try:
         run(argv)
     except SystemExit as error:
-        if error.code is None:
-            return 0
-        if type(error.code) is not int or not 0 <= error.code <= 255:
+        if isinstance(error.code, int) and error.code in range(256):
+            return error.code
+        if error.code is not None:
             raise  # Python's own affair
-        return error.code
     except BaseException as error:
         tell(error)
         return 1
@@ -205,28 +200,32 @@ def tell(error: BaseException) -> None:
 
 def leave(status: int, known: "set[str]") -> None:
     """End as Python does, but do not take apart what this process shares with its parent: that
-    copies each page of it, and takes longer than many a script.
-
-    Return if Python itself has to end it: when there is an object with a `__del__`, as an open file
-    is, or when what is printed cannot be written.
-    """
+    copies each page of it, and takes longer than many a script. Return if there is more to do."""
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
     atexit._run_exitfuncs()
-    # The parent's objects are frozen: these are the script's.
-    if any(hasattr(type(thing), "__del__") for thing in gc.get_objects()):
+    if _is_more_to_do():
         return
     theirs = [module for name, module in sys.modules.items() if name not in known]
     for module in [*reversed(theirs), sys.modules["__main__"]]:
         if isinstance(module, types.ModuleType) and module is not _own_main:
             vars(module).clear()
     gc.collect()
+    _exit(status)
+
+
+def _is_more_to_do() -> bool:
+    """A thread that nobody waits for; an object with a `__del__`, as an open file is, or so many
+    objects that a look at each takes longer; what is printed and cannot be written."""
+    theirs = gc.get_objects()  # the parent's are frozen
+    if len(sys._current_frames()) > 1 or len(theirs) > 50_000:
+        return True
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
-        return
-    _exit(status)
+        return True
+    return any(hasattr(type(one), "__del__") for one in theirs)
 
 
 def main() -> None:
