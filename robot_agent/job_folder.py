@@ -63,9 +63,7 @@ def _remove_locked(folder: Path) -> None:
     try:
         shutil.rmtree(folder)
     except OSError as error:
-        log.warning(
-            "%s cannot be removed, and is tried again after the next job: %s", folder, error
-        )
+        log.warning("%s cannot be removed, and is tried again with the next job: %s", folder, error)
 
 
 def _fill(folder: Path, archive: Path, assignment: Assignment) -> Path | None:

@@ -389,14 +389,14 @@ def test_the_clock_of_the_fence_goes_on_while_the_machine_sleeps(monkeypatch):
     assert clock.now() == 3600.0
 
 
-async def test_a_folder_that_cannot_be_removed_is_tried_again_after_the_next_job(
+async def test_a_folder_that_cannot_be_removed_is_tried_again_with_the_next_job(
     server, tmp_path, monkeypatch, caplog
 ):
     removed = []
 
     def busy_at_first(folder, rmtree=shutil.rmtree):
         removed.append(folder)
-        if len(removed) == 1:
+        if len(removed) <= 2:  # once as it is, once with its folders unlocked
             raise OSError(16, "Device or resource busy")
         rmtree(folder)
 
@@ -408,7 +408,7 @@ async def test_a_folder_that_cannot_be_removed_is_tried_again_after_the_next_job
         server.give("print('second')")
         await server.until(lambda: len(server.reports) == 2)
         await until(lambda: not list((tmp_path / "jobs" / "7").iterdir()))
-    assert removed.count(removed[0]) == 2 and "is tried again" in caplog.text
+    assert removed.count(removed[0]) == 3 and "is tried again" in caplog.text
 
 
 async def test_what_nobody_hears_is_stopped(server, tmp_path, monkeypatch):
