@@ -215,10 +215,11 @@ def leave(status: int, known: "set[str]") -> None:
 
 
 def _is_more_to_do() -> bool:
-    """A thread that nobody waits for; an object with a `__del__`, as an open file is, or so many
-    objects that a look at each takes longer; what is printed and cannot be written."""
+    """A thread that nobody waits for; an open file; an object with a `__del__`, or so many that a
+    look at each takes longer; what is printed and cannot be written."""
     theirs = gc.get_objects()  # the parent's are frozen
-    if len(sys._current_frames()) > 1 or len(theirs) > 50_000:
+    files = len(os.listdir("/dev/fd")) - 4  # noqa: PTH208 -- 0 to 2, and this look
+    if files or len(sys._current_frames()) > 1 or len(theirs) > 50_000:
         return True
     try:
         sys.stdout.flush()

@@ -133,6 +133,7 @@ async def test_a_script_ends_the_same_way(run, source, code, end_of_output):
         "file = open('left', 'w'); file.write('all of it')",
         "def main():\n  file = open('left', 'w'); file.write('all of it'); 1/0\nmain()",
         "import json; json.file = open('left', 'w'); json.file.write('all of it')",
+        "import gc; file = open('left', 'w'); file.write('all of it'); gc.freeze()",
         "import atexit\nfile = open('left', 'w')\natexit.register(file.write, 'all of it')",
         "import threading as t, time\nfile = open('left', 'w')\n"
         "def late():\n  time.sleep(0.1); file.write('all of it')\nt.Thread(target=late).start()",
