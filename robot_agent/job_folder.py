@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,8 +28,9 @@ async def prepare(folder: Path, cache: Path, assignment: Assignment, link: Link)
     """Return the script; `JobFailed` says why there is none. Other jobs of the robot are over: the
     last one may have left much, which goes while beats renew the lease of this one."""
     archive = packages.place_of(cache, assignment.package)
+    old = left(folder.parent, keep=folder)  # asked here: the thread may outlive this job
     try:
-        script = await asyncio.to_thread(_fill, folder, archive, assignment)
+        script = await asyncio.to_thread(_fill, folder, archive, assignment, old)
         if script is None:
             await packages.fetch(archive, assignment.package, link)
             script = await asyncio.to_thread(_fill, folder, archive, assignment)
@@ -41,11 +43,14 @@ async def prepare(folder: Path, cache: Path, assignment: Assignment, link: Link)
     return script
 
 
-def clear_away(own_jobs: Path, keep: Path | None = None) -> None:
-    """Remove the folders of jobs that are over, also those that could not be removed before."""
-    for folder in own_jobs.glob("*"):
-        if folder != keep:
-            _remove(folder)
+def left(own_jobs: Path, keep: Path | None = None) -> list[Path]:
+    """The folders of jobs that are over, also those that could not be removed before."""
+    return [folder for folder in own_jobs.glob("*") if folder != keep]
+
+
+def clear_away(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        _remove(folder)
 
 
 def _remove(folder: Path) -> None:
@@ -66,9 +71,11 @@ def _remove_locked(folder: Path) -> None:
         log.warning("%s cannot be removed, and is tried again with the next job: %s", folder, error)
 
 
-def _fill(folder: Path, archive: Path, assignment: Assignment) -> Path | None:
+def _fill(
+    folder: Path, archive: Path, assignment: Assignment, old: Sequence[Path] = ()
+) -> Path | None:
     """The script; None if the package is not there yet, or damaged."""
-    clear_away(folder.parent, keep=folder)
+    clear_away(old)
     work = folder / "work"
     with packages.verified(archive, assignment.package) as content:
         if content is None:

@@ -50,10 +50,10 @@ async def finish(place: Workplace) -> Following:
     found = [e for e in place.journal.entries() if e.robot == place.link.name]
     entry = found[0] if found else None
     if entry is None or entry.report is None:
-        await asyncio.to_thread(job_folder.clear_away, place.own_jobs)
+        await asyncio.to_thread(job_folder.clear_away, job_folder.left(place.own_jobs))
         return Following(entry.claim_key if entry else None)
     folder = job_folder.of(place.jobs / str(entry.robot_id), entry.job_id, entry.attempt)
-    await asyncio.to_thread(job_folder.clear_away, place.own_jobs, folder)
+    await asyncio.to_thread(job_folder.clear_away, job_folder.left(place.own_jobs, folder))
     spool = Spool(folder / "output.log")
     await asyncio.to_thread(spool.close_unwatched)
     secrets = SecretsRead(place.link, entry.job_id, entry.attempt, secrets_file(folder))

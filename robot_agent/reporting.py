@@ -68,7 +68,7 @@ async def conclude(
     await _wait_for(artifacts, "artifacts", LATE_ARTIFACTS_SECONDS)
     failpoint("agent.after_report")
     if granted is None:  # else beats for that job come first
-        await asyncio.to_thread(job_folder.clear_away, place.own_jobs)
+        await asyncio.to_thread(job_folder.clear_away, job_folder.left(place.own_jobs))
         if place.stopping.is_set():  # else what follows takes its row
             await _note_end(place, question)
     return Following(question.claim_key, granted)

@@ -118,14 +118,13 @@ def _change_environment(wanted: "dict[str, str]") -> None:
 def _die_with(mother: int) -> None:
     """It restrains itself, too: nobody else can be sure that it is still there."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core holds secrets
-    if sys.platform != "linux":
-        return
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != mother:  # she died before we could ask
         os._exit(1)
-    descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-    os.write(descriptor, KILLED_BEFORE_US)
-    os.close(descriptor)
+    with contextlib.suppress(OSError):  # where there is no such file, or none may write it
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(descriptor, KILLED_BEFORE_US)
+        os.close(descriptor)
 
 
 def _show_mark(value: str) -> None:
@@ -226,7 +225,8 @@ def _is_more_to_do() -> bool:
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return True
-    return any(hasattr(type(one), "__del__") for one in theirs)
+    kinds = {id(type(one)): type(one) for one in theirs}.values()
+    return any("__del__" in vars(base) for kind in kinds for base in kind.__mro__)
 
 
 def main() -> None:
