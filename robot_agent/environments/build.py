@@ -22,14 +22,16 @@ def python_of(environment: Path) -> Path:
 
 
 async def build(
-    folder: Path, needs: Needs, work: Path, python: Path, *, runtime: Path, cache: Path
+    folder: Path, needs: Needs, work: Path, python: Path, *, place: Path, runtime: Path, cache: Path
 ) -> None:
-    """Make `folder`, which can be moved then. `UvFailed` with uv's own words.
+    """Make `folder`, which is to be moved to `place` then. `UvFailed` with uv's own words.
 
     Off line, what uv has in its cache is used.
     """
     if python == pythons.OWN:
-        await asyncio.to_thread(_bare, folder)  # a moment, where uv would ask the Python first
+        await asyncio.to_thread(
+            _bare, folder, place
+        )  # a moment, where uv would ask the Python first
     else:
         await uv.run("venv", "--no-project", "--relocatable", "--python", str(python), str(folder),
                      cwd=work, cache=cache)  # fmt: skip
@@ -43,9 +45,12 @@ async def build(
     _add_runtime(folder, runtime)
 
 
-def _bare(folder: Path) -> None:
+def _bare(folder: Path, place: Path) -> None:
     """As `uv venv --relocatable` makes it, for uv to install into."""
     venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
+    for script in python_of(folder).parent.glob("[aA]ctivate*"):
+        text = script.read_text(encoding="utf-8")
+        script.write_text(text.replace(str(folder), str(place)), encoding="utf-8")
     with (folder / "pyvenv.cfg").open("a", encoding="utf-8") as settings:
         settings.write("relocatable = true\n")
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
 
 from robot_agent.environments import uv
 from robot_agent.exits import JobFailed
@@ -19,7 +20,7 @@ async def find(specifier: str, cache: Path) -> Path:
 
     JobFailed(environment_failed) if there is none that fits.
     """
-    if _fits(specifier):
+    if not specifier or _fits(specifier):
         return OWN
     ours_first = os.pathsep.join([str(OWN.parent), os.environ.get("PATH", "")])
     arguments = ("python", "find", "--no-project", "--python-preference", "system", specifier)
@@ -39,5 +40,5 @@ def _fits(specifier: str) -> bool:
     """Whether ours certainly does, as uv would find out in a tenth of a second."""
     try:
         return SpecifierSet(specifier).contains(platform.python_version(), prereleases=True)
-    except InvalidSpecifier:
+    except (InvalidSpecifier, InvalidVersion):
         return False  # uv knows other words, too

@@ -131,10 +131,11 @@ class Shelf:
         beside = self._folder / f"{folder.name}-{secrets.token_hex(4)}{PART}"
         try:
             await build.build(
-                beside, wanted, work, python, runtime=self._runtime, cache=self._cache
-            )
+                beside, wanted, work, python,
+                place=folder, runtime=self._runtime, cache=self._cache,
+            )  # fmt: skip
             await asyncio.to_thread(_complete, beside, folder)
-        except (UvFailed, OSError) as error:
+        except (UvFailed, OSError, ValueError) as error:  # a colon in its path is a ValueError
             what = wanted.file or "nothing but Python"
             raise JobFailed(
                 Reason.ENVIRONMENT_FAILED,

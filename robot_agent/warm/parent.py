@@ -1,9 +1,8 @@
 """The parent of warm starts: loads modules once, then forks a process for each job that needs them.
 
 It runs in the environment of a package, so the standard library is all there is; it has one thread,
-and nothing of a job is ever in it. Started by `parents.py`:
-
-    python parent.py <descriptor of a socket> <module to load> …
+and nothing of a job is ever in it. Started by `parents.py`, as
+`python parent.py <descriptor of a socket> <module to load> …`.
 """
 
 import atexit
@@ -31,6 +30,8 @@ LENGTH = struct.Struct("!I")
 # Looked up before there is a child, in which all that is new costs a page.
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda *_: 0
 _exit = ctypes.PyDLL(None).exit  # of C
+_recv_fds = socket.recv_fds  # before Python 3.9 there is none, and each start is a cold one
+_listdir = os.listdir  # before a script can change it
 _own_main = sys.modules["__main__"]  # kept: a script is __main__ in its own process
 
 
@@ -73,7 +74,7 @@ def _bury(connection: socket.socket) -> None:
 
 def _receive(connection: socket.socket) -> "tuple[types.SimpleNamespace | None, int]":
     """A length with the output's descriptor beside it, then so many bytes of JSON."""
-    head, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 1)
+    head, descriptors, _, _ = _recv_fds(connection, LENGTH.size, 1)
     if not head:
         return None, -1
     [size] = LENGTH.unpack(head)
@@ -102,7 +103,8 @@ def _become(request: types.SimpleNamespace, output: int, mother: int) -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.chdir(request.cwd)
     _change_environment(request.env)
-    _show_mark(os.environ[MARK])
+    if sys.platform == "linux":
+        _show_mark(os.environ[MARK])
     _reseed()
 
 
@@ -130,8 +132,6 @@ def _die_with(mother: int) -> None:
 def _show_mark(value: str) -> None:
     """In the memory where others read our environment (proc(5), environ) is still that of our
     parent, with room for this."""
-    if sys.platform != "linux":
-        return
     with open("/proc/self/environ", "rb") as file:  # noqa: PTH123
         before = file.read()
     with open("/proc/self/stat", "rb") as file:  # noqa: PTH123
@@ -172,77 +172,77 @@ def run(argv: "list[str]") -> None:
 
 
 def status_of(argv: "list[str]") -> int:
-    """What the script ends with, once it is run."""
+    """What the script ends with; what it raises, Python tells, without our own lines."""
     try:
         run(argv)
     except SystemExit as error:
-        if isinstance(error.code, int) and error.code in range(256):
-            return error.code
-        if error.code is not None:
-            raise  # Python's own affair
-    except BaseException as error:
-        tell(error)
-        return 1
+        code = 0 if error.code is None else error.code
+        if type(code) is int and 0 <= code < 256:
+            return code
+        raise
+    except BaseException:
+        told = sys.excepthook
+        sys.excepthook = lambda kind, error, _: told(kind, error, _theirs(error))
+        raise
     return 0
 
 
-def tell(error: BaseException) -> None:
-    """As Python does when nobody caught it, and without our own lines in the traceback."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
-        traceback = traceback.tb_next
-    sys.excepthook(type(error), error.with_traceback(traceback), traceback)
-    if isinstance(error, KeyboardInterrupt):
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+def _theirs(error: BaseException) -> "types.TracebackType | None":
+    while (lines := error.__traceback__) and lines.tb_frame.f_code.co_filename == __file__:
+        error.__traceback__ = lines.tb_next
+    return error.__traceback__
 
 
-def leave(status: int, known: "set[str]") -> None:
+def leave(status: int) -> None:
     """End as Python does, but do not take apart what this process shares with its parent: that
     copies each page of it, and takes longer than many a script. Return if there is more to do."""
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
     atexit._run_exitfuncs()
-    if _is_more_to_do():
-        return
-    theirs = [module for name, module in sys.modules.items() if name not in known]
-    for module in [*reversed(theirs), sys.modules["__main__"]]:
-        if isinstance(module, types.ModuleType) and module is not _own_main:
-            vars(module).clear()
-    gc.collect()
-    _exit(status)
+    if not _is_more_to_do():
+        gc.collect()
+        _exit(status)
 
 
 def _is_more_to_do() -> bool:
-    """A thread that nobody waits for; an open file; an object with a `__del__`, or so many that a
-    look at each takes longer; what is printed and cannot be written."""
-    theirs = gc.get_objects()  # the parent's are frozen
-    files = len(os.listdir("/dev/fd")) - 4  # noqa: PTH208 -- 0 to 2, and this look
-    if files or len(sys._current_frames()) > 1 or len(theirs) > 50_000:
+    """Somebody watches; what is printed is elsewhere; a thread that nobody waits for; an open file;
+    an object with a `__del__`, or so many objects that a look at each takes longer."""
+    is_watched = sys.gettrace() or sys.getprofile()
+    is_elsewhere = (sys.stdout, sys.stderr) != (sys.__stdout__, sys.__stderr__)
+    threads, files = len(_listdir("/proc/self/task")), len(_listdir("/proc/self/fd"))
+    if is_watched or is_elsewhere or threads > 1 or files > 4:  # 0 to 2, and this look
         return True
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        return True
-    kinds = {id(type(one)): type(one) for one in theirs}.values()
-    return any("__del__" in vars(base) for kind in kinds for base in kind.__mro__)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    things = gc.get_objects()  # the parent's are frozen
+    return len(things) > 50_000 or bool(_with_an_end(things))
+
+
+def _with_an_end(things: "list[object]") -> "set[int]":
+    """The types, by their ids, that have a `__del__`."""
+    kinds = {id(type(thing)): type(thing) for thing in things}
+    return {i for i, kind in kinds.items() if any("__del__" in vars(base) for base in kind.__mro__)}
 
 
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
+    before = _with_an_end(gc.get_objects()) | {id(types.GeneratorType)}
     for module in sys.argv[2:]:
         importlib.import_module(module)
+    # A module with such an object of its own gets Python's whole end for it, in each child.
+    is_simple = sys.platform == "linux" and _with_an_end(gc.get_objects()) <= before
     compile("", "", "exec")  # the first time, it makes what it needs, which each child would again
     gc.collect()
     gc.freeze()  # else the children's garbage collector would copy what they share
     _send(connection, {"ready": os.getpid()})
-    known = set(sys.modules)
-    request = serve(connection)
-    if request is not None:
+    if (request := serve(connection)) is not None:
         connection.detach()
         status = status_of(request.argv)
-        leave(status, known)
+        if is_simple:
+            with contextlib.suppress(BaseException):  # whatever the script did, Python can end it
+                leave(status)
+        else:
+            gc.unfreeze()  # what is frozen is never collected
         sys.exit(status)
 
 

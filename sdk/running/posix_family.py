@@ -236,6 +236,6 @@ def _restrain(pid: int) -> None:
         return
     import resource
 
-    with suppress(ProcessLookupError, PermissionError, FileNotFoundError):
+    with suppress(OSError):  # it has ended, or may not be restrained here
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))  # a core holds secrets
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(KILLED_BEFORE_US), encoding="ascii")

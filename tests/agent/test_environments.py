@@ -63,6 +63,24 @@ def package(tmp_path):
     return write
 
 
+async def test_a_shell_can_activate_it(a_shelf, package):
+    async with a_shelf.lend(*package("pass")) as environment:
+        shell = await asyncio.create_subprocess_shell(
+            f". {environment.python.parent}/activate && command -v python",
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await shell.communicate()
+    assert output.decode().strip() == str(environment.python)
+
+
+async def test_a_folder_that_no_environment_can_be_in_is_told(tmp_path, package):
+    shelf = Shelf(tmp_path / "a:b")
+    await shelf.open()
+    with pytest.raises(JobFailed, match="cannot be built"):
+        async with shelf.lend(*package("pass")):
+            pass
+
+
 async def said(environment, code):
     """What a Python of that environment says."""
     process = await asyncio.create_subprocess_exec(

@@ -117,6 +117,21 @@ async def test_a_script_sees_the_same_world(run):
         ("class Left:\n  def __del__(self): print('gone')\na = Left(); a.a = a", 0, "gone\n"),
         ("import ctypes; ctypes.CDLL(None).puts(b'from C')", 0, "from C\n"),
         ("import threading as t; t.Thread(target=t.Event().wait, daemon=True).start()", 0, ""),
+        ("import asyncio, logging\nasync def m(): print('m')\nasyncio.run(m())", 0, "m\n"),
+        (
+            "import weakref\nclass A: pass\na = A(); a.a = a; "
+            "r = weakref.ref(a, lambda _: print('gone')); del a",
+            0,
+            "gone\n",
+        ),
+        ("import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (3, 3))", 0, ""),
+        ("import sys; sys.modules.clear()", 0, ""),
+        ("import sys; sys.exit()", 0, ""),
+        (
+            "import atexit, sys; atexit.register(lambda: print(sys.last_value)); 1/0",
+            1,
+            "division by zero\n",
+        ),
         ("import atexit; atexit.register(lambda: 1/0)", 0, "ZeroDivisionError: division by zero\n"),
     ],
 )
@@ -134,6 +149,7 @@ async def test_a_script_ends_the_same_way(run, source, code, end_of_output):
         "def main():\n  file = open('left', 'w'); file.write('all of it'); 1/0\nmain()",
         "import json; json.file = open('left', 'w'); json.file.write('all of it')",
         "import gc; file = open('left', 'w'); file.write('all of it'); gc.freeze()",
+        "file = open('left', 'w'); file.write('all of it'); raise KeyboardInterrupt",
         "import atexit\nfile = open('left', 'w')\natexit.register(file.write, 'all of it')",
         "import threading as t, time\nfile = open('left', 'w')\n"
         "def late():\n  time.sleep(0.1); file.write('all of it')\nt.Thread(target=late).start()",
@@ -146,7 +162,8 @@ async def test_nothing_it_wrote_is_lost_at_its_end(run, source):
     if "dbm.gnu" in source:
         pytest.importorskip("dbm.gnu")
     end = await run(source, preload=["json", "zipfile", "gzip"])
-    assert end.code == (1 if "1/0" in source else 0), run.output
+    ends = {"1/0": 1, "KeyboardInterrupt": -2}
+    assert end.code == sum(code for what, code in ends.items() if what in source), run.output
     [left] = (run.folder / "jobs" / "0" / "work").glob("left*")
     match left.suffix:
         case ".gz":
@@ -305,6 +322,22 @@ async def test_a_script_that_imports_much_starts_in_milliseconds(parents, tmp_pa
             seconds = time.monotonic() - began
             await family.end()
     assert seconds < 0.5
+
+
+async def test_what_a_preloaded_module_has_to_do_at_the_end_is_done(parents, tmp_path):
+    shelf = Shelf(tmp_path / "shelf")
+    await shelf.open()
+    (tmp_path / "main.py").touch()
+    async with shelf.lend("sha256", tmp_path, tmp_path / "main.py") as environment:
+        [site] = environment.folder.glob("lib/python*/site-packages")
+        (site / "client.py").write_text(
+            "class Client(list):\n    def __del__(self): print(*self)\nclient = Client()\n"
+        )
+        source = "from client import client; client.append('sent')"
+        family = await started(parents, tmp_path / "1", source, ["client"], environment)
+        assert await family.child.wait() == 0
+        await family.end()
+    assert (tmp_path / "1" / "out").read_text() == "sent\n"
 
 
 async def test_what_may_have_started_is_not_started_again(parents, tmp_path, monkeypatch):
