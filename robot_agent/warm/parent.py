@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import gc
 import importlib.machinery
+import io
 import json
 import os
 import resource
@@ -27,11 +28,11 @@ KILLED_BEFORE_US = b"500"  # proc(5), oom_score_adj: if memory runs out, the scr
 MARK = "RUNWRIGHT_RESULT"  # by what begins so, a process is known as one of a job
 LENGTH = struct.Struct("!I")
 
-# Looked up before there is a child, in which all that is new costs a page.
+# Looked up before there is a child, where what is new costs a page, and a script may change it.
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda *_: 0
 _exit = ctypes.PyDLL(None).exit  # of C
 _recv_fds = socket.recv_fds  # before Python 3.9 there is none, and each start is a cold one
-_listdir = os.listdir  # before a script can change it
+_listdir = os.listdir
 _own_main = sys.modules["__main__"]  # kept: a script is __main__ in its own process
 
 
@@ -205,32 +206,31 @@ def leave(status: int) -> None:
 
 
 def _is_more_to_do() -> bool:
-    """Somebody watches; what is printed is elsewhere; a thread that nobody waits for; an open file;
-    an object with a `__del__`, or so many objects that a look at each takes longer."""
-    is_watched = sys.gettrace() or sys.getprofile()
-    is_elsewhere = (sys.stdout, sys.stderr) != (sys.__stdout__, sys.__stderr__)
+    """Somebody watches; what is printed is elsewhere; a thread that nobody waits for; a file open
+    besides 0 to 2 and this look; an object with a `__del__`, or too many to look at each."""
+    state = (sys.gettrace(), sys.getprofile(), sys.stdout, sys.stderr)
     threads, files = len(_listdir("/proc/self/task")), len(_listdir("/proc/self/fd"))
-    if is_watched or is_elsewhere or threads > 1 or files > 4:  # 0 to 2, and this look
+    if state != (None, None, sys.__stdout__, sys.__stderr__) or threads > 1 or files > 4:
         return True
     sys.stdout.flush()
     sys.stderr.flush()
     things = gc.get_objects()  # the parent's are frozen
-    return len(things) > 50_000 or bool(_with_an_end(things))
+    return len(things) > 50_000 or bool(_ends(things))
 
 
-def _with_an_end(things: "list[object]") -> "set[int]":
-    """The types, by their ids, that have a `__del__`."""
+def _ends(things: "list[object]") -> "set[int]":
+    """The types, by id, that have a `__del__`."""
     kinds = {id(type(thing)): type(thing) for thing in things}
     return {i for i, kind in kinds.items() if any("__del__" in vars(base) for base in kind.__mro__)}
 
 
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
-    before = _with_an_end(gc.get_objects()) | {id(types.GeneratorType)}
+    before = _ends(gc.get_objects()) | {*map(id, (types.GeneratorType, io.BytesIO, io.StringIO))}
     for module in sys.argv[2:]:
         importlib.import_module(module)
-    # A module with such an object of its own gets Python's whole end for it, in each child.
-    is_simple = sys.platform == "linux" and _with_an_end(gc.get_objects()) <= before
+    # For a module with such an object of its own there is Python's whole end, in each child.
+    is_simple = sys.platform == "linux" and _ends(gc.get_objects()) <= before
     compile("", "", "exec")  # the first time, it makes what it needs, which each child would again
     gc.collect()
     gc.freeze()  # else the children's garbage collector would copy what they share
