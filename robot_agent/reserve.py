@@ -20,7 +20,7 @@ class Reserve:
         """Why no job should be begun here, if so; the reserve is laid in again where it can be."""
         try:
             self._lay_in()
-            free_bytes = shutil.disk_usage(self._folder).free
+            free_bytes = self._free_bytes()
         except OSError as error:
             return f"The agent's folder cannot be written: {error.strerror or error}."
         if free_bytes < self._min_free_bytes:
@@ -30,8 +30,7 @@ class Reserve:
     def is_in_order(self) -> bool:
         """Whether `trouble` has nothing to tell, and nothing to do, which may take its time."""
         try:
-            free_bytes = shutil.disk_usage(self._folder).free
-            return self._is_laid_in() and free_bytes >= self._min_free_bytes
+            return self._is_laid_in() and self._free_bytes() >= self._min_free_bytes
         except OSError:
             return False  # which `trouble` tells
 
@@ -50,6 +49,9 @@ class Reserve:
                 file.write(bytes(65536))
             file.flush()
             os.fsync(file.fileno())
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._folder).free
 
     def _is_laid_in(self) -> bool:
         return self._file.exists() and self._file.stat().st_size == RESERVE_BYTES

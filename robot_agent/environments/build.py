@@ -29,9 +29,8 @@ async def build(
     Off line, what uv has in its cache is used.
     """
     if python == pythons.OWN:
-        await asyncio.to_thread(
-            _bare, folder, place
-        )  # a moment, where uv would ask the Python first
+        # A moment, where uv would ask the Python first.
+        await asyncio.to_thread(_bare, folder, place)
     else:
         await uv.run("venv", "--no-project", "--relocatable", "--python", str(python), str(folder),
                      cwd=work, cache=cache)  # fmt: skip

@@ -70,7 +70,7 @@ class Family:
 
     @classmethod
     def around(cls, child: Child, mark: str) -> "Family":
-        """Of a script that was started already, in a session of its own."""
+        """Of a script that was started already, in a session of its own, and restrains itself."""
         orphans.scripts.add(child.pid)
         return cls(child, mark)
 

@@ -80,6 +80,23 @@ async def test_archives_that_nobody_has_used_for_long_are_thrown_away(tmp_path):
     assert young.exists() and not old.exists()
 
 
+@pytest.mark.parametrize("small_bytes", [0, packages.SMALL_BYTES])
+async def test_what_is_verified_is_what_is_unpacked(tmp_path, monkeypatch, small_bytes):
+    monkeypatch.setattr(packages, "SMALL_BYTES", small_bytes)
+    content = a_package("print('right')")
+    sha256 = hashlib.sha256(content).hexdigest()
+    package = AssignedPackage(id=1, name="p", version="1.0.0", sha256=sha256, size_bytes=1)
+    archive = packages.place_of(tmp_path, package)
+    archive.write_bytes(content)
+    with packages.verified(archive, package) as verified:
+        archive.rename(tmp_path / "other")
+        archive.write_bytes(a_package("print('other')"))
+        packages.extract(verified, tmp_path / "work")
+    assert (tmp_path / "work" / "main.py").read_text() == "print('right')"
+    with packages.verified(archive, package) as verified:
+        assert verified is None
+
+
 async def test_what_is_used_is_noted_as_used_and_only_that(tmp_path):
     content = a_package("pass")
     sha256 = hashlib.sha256(content).hexdigest()

@@ -124,6 +124,19 @@ async def test_robots_that_wait_together_share_one_write(journal, tmp_path, monk
     assert [entry.robot for entry in at_rest(tmp_path)[1]] == [f"r{n:02}" for n in range(16)]
 
 
+async def test_what_need_not_be_on_the_disk_is_written_with_what_must(
+    journal, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("robot_agent.journal.LAZY_SECONDS", 60)
+    fail(monkeypatch, "sleep:0")
+    started = asyncio.create_task(journal.started(msgspec.structs.replace(ENTRY, robot="ada")))
+    await asyncio.sleep(0)
+    await journal.claiming("bert", "key")
+    await started
+    assert failpoints._passes["journal.write"] == 1
+    assert [entry.robot for entry in at_rest(tmp_path)[1]] == ["ada", "bert"]
+
+
 async def test_what_cannot_be_written_harms_no_other(journal, tmp_path):
     too_big = msgspec.structs.replace(ENTRY, robot="bad", job_id=2**63)
     async with held(journal):
@@ -149,14 +162,17 @@ async def test_who_stops_waiting_leaves_the_order_as_it_was(journal, tmp_path):
 
 def test_too_little_room_is_told_in_numbers(tmp_path):
     assert "are needed" in Reserve(tmp_path, 2**62).trouble()
+    assert not Reserve(tmp_path, 2**62).is_in_order()
 
 
 def test_a_folder_that_is_gone_is_told(tmp_path):
     assert "cannot be written" in Reserve(tmp_path / "no" / "such", 0).trouble()
+    assert not Reserve(tmp_path / "no" / "such", 0).is_in_order()
 
 
 def test_a_reserve_that_was_cut_short_is_laid_in_again(tmp_path):
     keeper = reserve.Reserve(tmp_path, 0)
     (tmp_path / "reserve").write_bytes(b"short")
-    assert keeper.trouble() is None
+    assert not keeper.is_in_order()
+    assert keeper.trouble() is None and keeper.is_in_order()
     assert (tmp_path / "reserve").stat().st_size == RESERVE_BYTES

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import importlib
 import os
 import signal
 import sys
@@ -155,12 +154,11 @@ async def test_a_script_ends_the_same_way(run, source, code, end_of_output):
         "def late():\n  time.sleep(0.1); file.write('all of it')\nt.Thread(target=late).start()",
         "import gzip; file = gzip.open('left.gz', 'wt'); file.write('all of it')",
         "import zipfile; z = zipfile.ZipFile('left.zip', 'w'); z.writestr('left', 'all of it')",
-        "import dbm.gnu; db = dbm.gnu.open('left.db', 'nf'); db['left'] = 'all of it'",
+        "import ctypes as c; C = c.CDLL(None); C.fopen.restype = c.c_void_p\n"
+        "C.fputs(b'all of it', c.c_void_p(C.fopen(b'left', b'w')))",
     ],
 )
 async def test_nothing_it_wrote_is_lost_at_its_end(run, source):
-    if "dbm.gnu" in source:
-        pytest.importorskip("dbm.gnu")
     end = await run(source, preload=["json", "zipfile", "gzip"])
     ends = {"1/0": 1, "KeyboardInterrupt": -2}
     assert end.code == sum(code for what, code in ends.items() if what in source), run.output
@@ -170,10 +168,18 @@ async def test_nothing_it_wrote_is_lost_at_its_end(run, source):
             assert gzip.open(left, "rt").read() == "all of it"
         case ".zip":
             assert zipfile.ZipFile(left).read("left") == b"all of it"
-        case ".db":
-            assert importlib.import_module("dbm.gnu").open(str(left))["left"] == b"all of it"
         case _:
             assert left.read_text() == "all of it"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_a_script_leaves_no_core_and_dies_first_if_memory_runs_out(run):
+    await run(
+        "import resource, time\n"
+        "time.sleep(0.2)  # a cold one is told a moment after its start\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), open('/proc/self/oom_score_adj').read())"
+    )
+    assert run.output.split() == ["(0,", "0)", "500"]
 
 
 async def test_a_function_is_called_with_the_parameters(run, tmp_path):
@@ -322,6 +328,45 @@ async def test_a_script_that_imports_much_starts_in_milliseconds(parents, tmp_pa
             seconds = time.monotonic() - began
             await family.end()
     assert seconds < 0.5
+
+
+AT_PYTHONS_LAST_STEP = "import ctypes; ctypes.pythonapi.Py_AtExit(ctypes.CDLL(None).abort)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each child has the whole end")
+@pytest.mark.parametrize(
+    ("left", "has_the_whole_end"),
+    [
+        ("", False),
+        ("import sys; sys.exit(0)", False),
+        ("file = open('left', 'w')", True),
+        ("import threading as t; t.Thread(target=t.Event().wait, daemon=True).start()", True),
+        ("class Left:\n  def __del__(self): pass\nleft = Left()", True),
+        ("import sys; sys.setprofile(lambda *_: None)", True),
+        ("1/0", True),
+    ],
+)
+async def test_pythons_last_step_is_left_out_where_it_has_nothing_to_do(
+    parents, tmp_path, left, has_the_whole_end
+):
+    family = await started(parents, tmp_path / "1", f"{AT_PYTHONS_LAST_STEP}\n{left}")
+    assert await family.child.wait() == (-signal.SIGABRT if has_the_whole_end else 0)
+    await family.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each child has the whole end")
+async def test_a_memory_stream_in_a_preloaded_module_is_nothing_to_do(parents, tmp_path):
+    """As pandas has one."""
+    shelf = Shelf(tmp_path / "shelf")
+    await shelf.open()
+    (tmp_path / "main.py").touch()
+    async with shelf.lend("sha256", tmp_path, tmp_path / "main.py") as environment:
+        [site] = environment.folder.glob("lib/python*/site-packages")
+        (site / "streams.py").write_text("import io; kept = io.BytesIO(), io.StringIO()")
+        folder = tmp_path / "1"
+        family = await started(parents, folder, AT_PYTHONS_LAST_STEP, ["streams"], environment)
+        assert await family.child.wait() == 0
+        await family.end()
 
 
 async def test_what_a_preloaded_module_has_to_do_at_the_end_is_done(parents, tmp_path):

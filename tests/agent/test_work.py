@@ -1,6 +1,7 @@
 """A robot gets jobs, runs each once at most, and tells how they ended."""
 
 import asyncio
+import hashlib
 import json
 import shutil
 import sys
@@ -10,10 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from robot_agent import clock, job_folder
+from robot_agent import clock, job_folder, packages
 from robot_agent.journal import Unwritable
 from robot_agent.limits import Limits
-from tests.agent.fake_server import serving
+from sdk.contract.runner import AssignedPackage
+from tests.agent.fake_server import a_package, serving
 from tests.agent.running_agent import an_agent, the_program
 from tests.agent.waiting import is_alive, until
 
@@ -82,6 +84,45 @@ async def test_the_next_job_comes_with_the_answer_to_a_report(server, tmp_path, 
     asked, granted = ([r[k] for r in server.reports] for k in ("next_job", "claim_key"))
     assert granted[1:] == [question["claim_key"] for question in asked[:2]]
     assert claims == 1 and server.log == b"c\n"  # each log begins at byte 0
+
+
+async def test_no_job_is_asked_for_with_a_report_that_spent_the_reserve(
+    server, tmp_path, monkeypatch
+):
+    server.give("import pathlib; (pathlib.Path.cwd().parents[3] / 'reserve').unlink()")
+    server.give("pass")
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: len(server.reports) == 2)
+    assert server.reports[0]["next_job"] is None
+    assert len(server.claims) >= 2 and (tmp_path / "reserve").exists()
+
+
+async def test_a_thread_that_outlives_its_job_leaves_the_next_one_alone(tmp_path, monkeypatch):
+    begun, go_on, clear_away = asyncio.Event(), threading.Event(), job_folder.clear_away
+    loop = asyncio.get_running_loop()
+
+    def slowly(folders):
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(10)
+        clear_away(folders)
+
+    monkeypatch.setattr(job_folder, "clear_away", slowly)
+    content = a_package("pass")
+    package = AssignedPackage(
+        id=1, name="p", version="1.0.0", sha256=hashlib.sha256(content).hexdigest(), size_bytes=1
+    )
+    packages.place_of(tmp_path, package).write_bytes(content)
+    assignment = SimpleNamespace(
+        package=package, parameters={}, process=SimpleNamespace(script_path="main.py")
+    )
+    old, own, following = (tmp_path / "jobs" / f"{n}-1" for n in range(3))
+    old.mkdir(parents=True)
+    preparing = asyncio.create_task(job_folder.prepare(own, tmp_path, assignment, None))
+    await begun.wait()
+    following.mkdir()
+    go_on.set()
+    await preparing
+    assert following.exists() and own.exists() and not old.exists()
 
 
 async def test_beats_name_the_next_job_while_the_last_one_is_cleared_away(
