@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -97,16 +98,10 @@ async def test_no_job_is_asked_for_with_a_report_that_spent_the_reserve(
     assert len(server.claims) >= 2 and (tmp_path / "reserve").exists()
 
 
-async def test_a_thread_that_outlives_its_job_leaves_the_next_one_alone(tmp_path, monkeypatch):
-    begun, go_on, clear_away = asyncio.Event(), threading.Event(), job_folder.clear_away
-    loop = asyncio.get_running_loop()
-
-    def slowly(folders):
-        loop.call_soon_threadsafe(begun.set)
-        go_on.wait(10)
-        clear_away(folders)
-
-    monkeypatch.setattr(job_folder, "clear_away", slowly)
+async def test_a_thread_that_outlives_its_job_leaves_the_next_one_alone(tmp_path):
+    loop, go_on = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    busy = loop.run_in_executor(None, go_on.wait, 10)
     content = a_package("pass")
     package = AssignedPackage(
         id=1, name="p", version="1.0.0", sha256=hashlib.sha256(content).hexdigest(), size_bytes=1
@@ -118,10 +113,10 @@ async def test_a_thread_that_outlives_its_job_leaves_the_next_one_alone(tmp_path
     old, own, following = (tmp_path / "jobs" / f"{n}-1" for n in range(3))
     old.mkdir(parents=True)
     preparing = asyncio.create_task(job_folder.prepare(own, tmp_path, assignment, None))
-    await begun.wait()
+    await asyncio.sleep(0)  # it stands in the line for a thread now
     following.mkdir()
     go_on.set()
-    await preparing
+    await asyncio.gather(busy, preparing)
     assert following.exists() and own.exists() and not old.exists()
 
 
