@@ -198,10 +198,14 @@ class Journal:
 
 def open_file(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)  # each statement is its own transaction
-    path.chmod(0o600)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.executescript(_SCHEMA)
+    try:
+        path.chmod(0o600)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
