@@ -43,6 +43,7 @@ def main() -> None:
     "--machine-key-file",
     help="File with the machine's key. [RUNWRIGHT_MACHINE_KEY_FILE, or RUNWRIGHT_MACHINE_KEY]",
 )
+@click.option("--machine-key-fd", help="Descriptor to read the machine's key from, instead.")
 @click.option("--name", help="Name of the robot; the host's, if not given. [RUNWRIGHT_NAME]")
 @click.option("--robots", help="How many jobs may run at once; 1. [RUNWRIGHT_ROBOTS]")
 @click.option("--data", help="Folder of this agent alone. [RUNWRIGHT_DATA]")

@@ -97,7 +97,7 @@ def disk(folder: Path, min_free_mib: int) -> Finding:
 
 def key_file(file: Path | None) -> Finding:
     if file is None:
-        return Finding(Mark.OK, "Machine key", "It is in the variable RUNWRIGHT_MACHINE_KEY.")
+        return Finding(Mark.OK, "Machine key", "It is in no file that --machine-key-file names.")
     if sys.platform != "win32" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         said = f"Other users of this machine can read {file}: chmod 600 {file}"
         return Finding(Mark.WARNING, "Machine key", said)

@@ -11,10 +11,16 @@ import msgspec
 from robot_agent import checks, config, doctor, endpoint, status
 from robot_agent.checks import Finding, Mark
 from robot_agent.service import install as installing
+from robot_agent.service.plan import checked_name
 from robot_agent.status import NOT_RUNNING
 
 SERVICE = "runwright-agent"
-called = click.option("--service", default=SERVICE, help=f"Its name; {SERVICE}.")
+called = click.option(
+    "--service",
+    default=SERVICE,
+    callback=lambda _context, _option, name: checked_name(name),
+    help=f"Its name; {SERVICE}.",
+)
 for_programs = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
@@ -25,7 +31,7 @@ def command() -> None:
 
 @command.command()
 @called
-@click.option("--user", help="Whose rights it has; `runwright`, who is made if need be.")
+@click.option("--user", help="Run as this user; `runwright`, created if missing.")
 @click.option(
     "--desktop/--no-desktop",
     default=sys.platform == "win32",

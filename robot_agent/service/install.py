@@ -13,14 +13,16 @@ from robot_agent import config, endpoint, status
 from robot_agent.checks import Finding, Mark
 from robot_agent.exits import MEANINGS, AgentExit, Status
 from robot_agent.service import tools
+from robot_agent.service.plan import Plan
 from robot_agent.service.tools import Manager
-from robot_agent.service.units import Plan
 from robot_agent.standing import Standing
 
 LOOK_SECONDS = 0.5
 ENDED_LOOKS = 4  # so often in a row it must be found ended: at first one may see its last life
 FINISH_MINUTES = 10
-NOT_ARGUMENTS = frozenset({"machine_key_file", "data", "finish_minutes", "health_port"})
+NOT_ARGUMENTS = frozenset(
+    {"machine_key_file", "machine_key_fd", "data", "finish_minutes", "health_port"}
+)
 HANDED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 
 
