@@ -1,5 +1,6 @@
 """`orchestrator doctor`: whether everything is as it must be."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -12,15 +13,19 @@ from orchestrator_server.doctor.service import Finding
 from orchestrator_server.keys import Keys
 from orchestrator_server.objects.open import store_at
 from orchestrator_server.packages import storage
+from sdk import private_folder
 
 EXIT_FOUND = 1
 
 
 @click.command("doctor")
 @options.data
+@options.allow_open_data_folder
 @options.database_url
 @options.store
-def command(data: Path, database_url: str | None, store: str | None) -> None:
+def command(
+    data: Path, allow_open_data_folder: bool, database_url: str | None, store: str | None
+) -> None:
     """Check the promises about jobs, items, packages and the audit trail. Changes nothing."""
     config = Config(data=data, database_url=database_url, store=store)
 
@@ -29,6 +34,10 @@ def command(data: Path, database_url: str | None, store: str | None) -> None:
         return await database.read(service.examine, keys, there)
 
     findings = options.on_existing_database(config, examine)
+    if not allow_open_data_folder:
+        is_open = private_folder.is_open(data)
+        why = f"{data} is open: chmod 700 {shlex.quote(str(data))}"
+        findings.append(Finding("Other users cannot read the data folder", [why] * is_open))
     for finding in findings:
         click.echo(f"{'no ' if finding.broken_by else 'ok '} {finding.promise}")
         for what in finding.broken_by:
