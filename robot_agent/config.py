@@ -32,6 +32,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     machine_key_fd: Annotated[int, Meta(ge=0)] | None = None
     robots: Annotated[int, Meta(ge=1, le=100)] = 1
     data: Path
+    allow_open_data_folder: bool = False
+    run_as: str = ""  # names of accounts, one for each robot
     min_free_mib: Annotated[int, Meta(ge=0)] = 100
     job_memory_mib: Annotated[int, Meta(ge=0)] = 0
     job_processes: Annotated[int, Meta(ge=0)] = 0

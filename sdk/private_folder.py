@@ -15,6 +15,7 @@ from pathlib import Path
 
 OTHERS = 0o077
 PRIVATE = 0o700
+PASSABLE = 0o711  # others reach what they know by name, and may read
 PRIVATE_UMASK = 0o077
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")  # acl(5), as extended attributes
 
@@ -33,19 +34,21 @@ def private_files() -> Iterator[int]:
         os.umask(before)
 
 
-def is_open(folder: Path) -> bool:
-    """Whether other accounts can read what is in the folder, write there, or pass through it."""
-    return os.name == "posix" and bool(folder.stat().st_mode & OTHERS)
+def is_open(folder: Path, wanted: int = PRIVATE) -> bool:
+    """Whether other accounts can do more in the folder than the mode `wanted` lets them."""
+    return os.name == "posix" and bool(folder.stat().st_mode & OTHERS & ~wanted)
 
 
-def close(folder: Path, ours: Collection[str], *, leave: Collection[str] = ()) -> int | None:
+def close(
+    folder: Path, ours: Collection[str], *, leave: Collection[str] = (), wanted: int = PRIVATE
+) -> int | None:
     """Close a data folder that is open, and what is in it; give the mode that it had. None if it
     is not open.
 
     `ours`: patterns of the names that its owner writes there. `leave`: of those, what is not
     entered or changed. OpenFolder if it is not certainly a folder of this program alone.
     """
-    if not is_open(folder):
+    if not is_open(folder, wanted):
         return None
     mode = stat.S_IMODE(folder.stat().st_mode)
     if why := _why_not_ours(folder, ours):
@@ -53,7 +56,7 @@ def close(folder: Path, ours: Collection[str], *, leave: Collection[str] = ()) -
             f"The data folder {folder} is open to other users of this machine (mode {mode:o}), and "
             f"it is not closed because {why}. Run: {_command(folder)}"
         )
-    folder.chmod(PRIVATE)
+    folder.chmod(wanted)
     _close_inside(folder, leave)
     return mode
 

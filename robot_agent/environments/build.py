@@ -7,7 +7,7 @@ import venv
 from importlib import resources
 from pathlib import Path
 
-from robot_agent.environments import pythons, uv
+from robot_agent.environments import ownership, pythons, uv
 from robot_agent.environments.needs import Kind, Needs
 
 PTH = "zzz_runwright.pth"  # read last: what the package brings is found first
@@ -44,6 +44,7 @@ async def build(
     _add_runtime(folder, runtime)
 
 
+@ownership.as_helper
 def _bare(folder: Path, place: Path) -> None:
     """As `uv venv --relocatable` makes it, for uv to install into."""
     venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
@@ -83,6 +84,7 @@ async def _installs_off_line(command: list[str], folder: Path, work: Path, cache
     return True
 
 
+@ownership.as_helper
 def _add_runtime(folder: Path, runtime: Path) -> None:
     """`sdk.runtime` is found there, after all that the package brings."""
     pattern = "Lib/site-packages" if sys.platform == "win32" else "lib/python*/site-packages"

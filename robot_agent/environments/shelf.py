@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robot_agent.clock import DAY_SECONDS
-from robot_agent.environments import build, needs, pythons
+from robot_agent.environments import build, needs, ownership, pythons
 from robot_agent.environments.uv import UvFailed
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
+from sdk.running.launch import SAME, Launch, helpers_as
 
 READY = "runwright-ready"  # in a folder that is complete: its size, and when it was last used
 PART = ".part"  # the end of the name of one that is being built, or thrown away
@@ -47,8 +48,17 @@ class Environment(NamedTuple):
 
 
 class Shelf:
-    def __init__(self, folder: Path, *, most_bytes: int = 0, unused_days: int = 0) -> None:
-        """What is over `most_bytes` or unused for so many days is thrown away; 0: never."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        most_bytes: int = 0,
+        unused_days: int = 0,
+        launch: Launch = SAME,
+    ) -> None:
+        """What is over `most_bytes` or unused for so many days is thrown away; 0: never. `launch`:
+        of the scripts that the environments are for, and of what builds them."""
+        self.launch = launch
         self._folder = folder
         self._cache = folder / "uv-cache"  # on the same disk
         self._runtime = folder / "runtime"
@@ -63,6 +73,7 @@ class Shelf:
     async def lay_out(self) -> None:
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(build.write_runtime, self._runtime)
+        await asyncio.to_thread(ownership.lay_out, self.launch, self._folder, self._cache)
 
     async def open(self) -> None:
         """By the agent alone, before jobs: what an earlier life left half done, or too old, is
@@ -98,7 +109,8 @@ class Shelf:
 
     async def _python(self, specifier: str) -> Path:
         if specifier not in self._pythons or not self._pythons[specifier].exists():
-            self._pythons[specifier] = await pythons.find(specifier, self._cache)
+            with helpers_as(self.launch):
+                self._pythons[specifier] = await pythons.find(specifier, self._cache)
         return self._pythons[specifier]
 
     async def _is_ready(self, folder: Path) -> bool:
@@ -130,10 +142,13 @@ class Shelf:
         began = time.monotonic()
         beside = self._folder / f"{folder.name}-{secrets.token_hex(4)}{PART}"
         try:
-            await build.build(
-                beside, wanted, work, python,
-                place=folder, runtime=self._runtime, cache=self._cache,
-            )  # fmt: skip
+            with helpers_as(self.launch):
+                ownership.make(self.launch, beside)
+                await build.build(
+                    beside, wanted, work, python,
+                    place=folder, runtime=self._runtime, cache=self._cache,
+                )  # fmt: skip
+            await asyncio.to_thread(ownership.take, self.launch, beside)
             await asyncio.to_thread(_complete, beside, folder)
         except (UvFailed, OSError, ValueError) as error:  # a colon in its path is a ValueError
             what = wanted.file or "nothing but Python"
@@ -179,6 +194,7 @@ def _path_in(work: Path, script: Path) -> str:
 
 
 def _complete(beside: Path, folder: Path) -> None:
+    (beside / READY).unlink(missing_ok=True)  # a build may have made a link of that name
     (beside / READY).write_text(str(_size(beside)), encoding="ascii")
     if folder.exists():  # without its note: it was cut short while it was thrown away
         _throw_away(folder)

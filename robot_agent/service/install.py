@@ -77,7 +77,8 @@ def arguments_of(settings: config.Config) -> tuple[str, ...]:
     for field in config.Config.__struct_fields__:
         value = getattr(settings, field)
         if field not in NOT_ARGUMENTS and value != getattr(defaults, field):
-            arguments += ["--" + field.replace("_", "-"), str(value)]
+            option = "--" + field.replace("_", "-")
+            arguments += [option] if value is True else [option, str(value)]
     return (*arguments, "--health-port", str(settings.health_port))
 
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import PurePath
 
 from robot_agent.exits import AgentExit, Status
@@ -44,8 +45,8 @@ class Plan:
         yield from {"--service": self.service, "--user": self.user}.items()
         yield from ((name, str(place)) for name, place in places.items() if place is not None)
         yield "The path of Python", str(self.python)
-        yield from zip(self.arguments[::2], self.arguments[1::2], strict=False)
-        yield "The command line", " ".join(self.arguments)
+        for before, word in pairwise(("An argument", *self.arguments)):
+            yield before if before.startswith("--") else "An argument", word
         yield from self.variables.items()
 
     @property

@@ -19,6 +19,8 @@ SAMPLES = {
     "machine_key_fd": "0",
     "robots": "3",
     "data": "/var/lib/agent",
+    "allow_open_data_folder": "True",
+    "run_as": "robot-1,robot-2",
     "min_free_mib": "50",
     "job_memory_mib": "512",
     "job_processes": "64",
