@@ -56,8 +56,11 @@ class Key(NamedTuple):
 class Parent:
     """One of them, once it is ready."""
 
-    def __init__(self, process: asyncio.subprocess.Process, connection: socket.socket) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, connection: socket.socket, launch: Launch = SAME
+    ) -> None:
         self.jobs = 0
+        self._launch = launch
         self.process = process
         self._connection = connection
         self._children: dict[int, WarmChild] = {}
@@ -83,7 +86,7 @@ class Parent:
                     start_new_session=True, **key.launch.options(),
                 )  # fmt: skip
                 spare(process.pid)
-        parent = cls(process, ours)
+        parent = cls(process, ours, key.launch)
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await wire.receive(ours)
@@ -143,12 +146,15 @@ class Parent:
             while True:
                 told = await wire.receive(self._connection)
                 if pid := told.get("started"):
-                    child = self._children[pid] = WarmChild(pid)
+                    child = self._children[pid] = WarmChild.of(self._launch, pid)
                     self._born.put_nowait(child)
                 elif pid := told.get("ended"):
-                    self._children.pop(pid).end(told["code"])
+                    if ended := self._children.pop(pid, None):
+                        ended.end(told["code"])
                     if self._is_retired and not self.is_busy:
                         self.process.kill()
+        with suppress(ProcessLookupError):
+            self.process.kill()  # if it is there still, it has said what is not so
         for child in self._children.values():
             child.end(-signal.SIGKILL)
         self._children.clear()

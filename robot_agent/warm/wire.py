@@ -5,6 +5,8 @@ import json
 import socket
 import sys
 
+MOST_BYTES = 4096  # of what a parent says
+
 assert sys.platform != "win32"  # noqa: S101 -- for mypy, which then skips this file there
 
 if sys.platform != "win32":
@@ -21,6 +23,8 @@ async def send(connection: socket.socket, content: bytes, descriptor: int) -> No
 
 async def receive(connection: socket.socket) -> dict[str, int]:
     [size] = LENGTH.unpack(await _exactly(connection, LENGTH.size))
+    if size > MOST_BYTES:
+        raise EOFError  # it is none of ours that says so much
     told: dict[str, int] = json.loads(await _exactly(connection, size))
     return told
 
