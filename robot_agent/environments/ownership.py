@@ -8,9 +8,11 @@ itself does in it, it does with the rights of that account: a link leads nowhere
 import ctypes
 import functools
 import os
+import shutil
 import signal
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +22,7 @@ from sdk.private_folder import PASSABLE
 from sdk.running.launch import Account, Launch, of_helpers
 
 READABLE_UMASK = 0o022
+ROOMS = "rooms.part"  # thrown away at the next start, as all that ends so
 _FOR_ALL = 0o755
 
 P = ParamSpec("P")
@@ -38,11 +41,34 @@ def lay_out(launch: Launch, folder: Path, cache: Path) -> None:
             Path(place, name).chmod(0o644)
 
 
-def make(launch: Launch, folder: Path) -> None:
+def make(folder: Path) -> None:
     """The folder of an environment that is to be built, if that is the account's."""
+    launch = of_helpers()
     if launch.account is not None:
         folder.mkdir(mode=0o700)
         launch.give(folder)
+
+
+def room_in(place: Path) -> Path:
+    """Where what builds may make folders: an account cannot, among the environments."""
+    launch = of_helpers()
+    if launch.account is None:
+        return place
+    room = place / ROOMS
+    if not room.exists():
+        room.mkdir(mode=0o700)
+        launch.give(room)
+    return room
+
+
+@contextmanager
+def temporary(prefix: str, place: Path) -> Iterator[Path]:
+    """A folder for what builds, for a while."""
+    room = _new_folder(prefix, room_in(place))
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
 
 
 def options(launch: Launch) -> dict[str, Any]:
@@ -123,3 +149,8 @@ def _files_as(account: Account | None) -> Iterator[None]:
     finally:
         libc.setfsuid(os.geteuid())
         libc.setfsgid(os.getegid())
+
+
+@as_helper
+def _new_folder(prefix: str, place: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=place))

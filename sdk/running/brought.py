@@ -1,0 +1,133 @@
+"""Which of its needs a package brings itself: paths, wheels, and members of its workspace."""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sdk.running import places
+from sdk.running.files import opened
+
+_DEPENDENCIES = (
+    *("constraint-dependencies", "override-dependencies"),
+    *("build-constraint-dependencies", "dev-dependencies"),
+)
+Table = dict[str, Any]
+
+
+def by_settings(root: Path, settings: Table, *, beside: Path | None = None) -> bool:
+    """By the settings of uv. Raises Unreadable if a path leads out of the package `root`."""
+    beside, said_in = beside or root, "The settings of uv"
+    found = [places.within(root, path, beside, said_in=said_in) for path in _paths(settings)]
+    lists = [by_requirements(beside, root, settings.get(name), said_in) for name in _DEPENDENCIES]
+    has_members = any(source.get("workspace") for source in _sources(settings))
+    return bool(found) or any(lists) or has_members
+
+
+def by_requirements(beside: Path, root: Path, wanted: object, said_in: str) -> bool:
+    brings = False
+    for line in wanted if isinstance(wanted, list) else []:
+        named = places.of_requirement(line) if isinstance(line, str) else None
+        if named is not None and not places.is_remote(named):
+            places.within(root, named, beside, said_in=said_in)
+            brings = True
+    return brings
+
+
+def by_lock(root: Path, lock: Table) -> bool:
+    """By uv.lock."""
+    brings = False
+    for source in (_table(entry.get("source")) for entry in _tables(lock.get("package"))):
+        paths = [source.get(how) for how in ("path", "directory", "editable")]
+        registry = source.get("registry")
+        if isinstance(registry, str) and not places.is_remote(registry):
+            paths.append(registry)
+        for path in paths:
+            if isinstance(path, str):
+                places.within(root, path, root, said_in="uv.lock")
+                brings = True
+    return brings
+
+
+def by_pylock(root: Path, lock: Table) -> bool:
+    """By pylock.toml."""
+    brings = False
+    for entry in _tables(lock.get("packages")):
+        parts = [_table(entry.get(kind)) for kind in ("directory", "archive", "sdist", "vcs")]
+        for part in [*parts, *_tables(entry.get("wheels"))]:
+            path, url = part.get("path"), part.get("url")
+            named = path if isinstance(path, str) else url
+            if isinstance(named, str) and (named is path or not places.is_remote(named)):
+                places.within(root, named, root, said_in="pylock.toml")
+                brings = True
+    return brings
+
+
+def without_root(lock: Table) -> Table:
+    """The version of the package itself, which is in its uv.lock too, changes nothing of its
+    needs."""
+    entries = _tables(lock.get("package"))
+    others = [entry for entry in entries if not _is_root(entry)]
+    own = [{**entry, "version": ""} for entry in entries if _is_root(entry)]
+    return {**lock, "package": [*own, *others]}
+
+
+def digest(root: Path) -> str:
+    """Of the content of a package: its regular files with their names, and which may be run."""
+    whole = hashlib.sha256()
+    for file in regular_files(root):
+        with opened(file) as content:
+            of_file = hashlib.file_digest(content, "sha256").hexdigest()
+            is_program = bool(os.fstat(content.fileno()).st_mode & stat.S_IXUSR)
+        name = file.relative_to(root).as_posix()
+        whole.update(json.dumps([name, is_program, of_file]).encode())
+    return whole.hexdigest()
+
+
+def regular_files(root: Path) -> Iterator[Path]:
+    """No links, and nothing that Python makes of its own."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(names):
+            file = Path(folder, name)
+            if stat.S_ISREG(file.lstat().st_mode):
+                yield file
+
+
+def _paths(settings: Table) -> Iterator[str]:
+    """Those of folders and files; not those of indexes that a server has."""
+    for holder in (settings, _table(settings.get("pip"))):
+        named = [holder.get("index-url"), *_list(holder.get("extra-index-url"))]
+        named += _list(holder.get("find-links"))
+        named += [index.get("url") for index in _tables(holder.get("index"))]
+        yield from (n for n in named if isinstance(n, str) and not places.is_remote(n))
+    for source in _sources(settings):
+        path, url = source.get("path"), source.get("url")
+        if isinstance(path, str):
+            yield path
+        if isinstance(url, str) and not places.is_remote(url):
+            yield url
+
+
+def _sources(settings: Table) -> Iterator[Table]:
+    for source in _table(settings.get("sources")).values():
+        yield from _tables(source if isinstance(source, list) else [source])
+
+
+def _is_root(entry: Table) -> bool:
+    return "." in (_table(entry.get("source")).get(how) for how in ("virtual", "editable"))
+
+
+def _tables(value: object) -> list[Table]:
+    return [one for one in _list(value) if isinstance(one, dict)]
+
+
+def _table(value: object) -> Table:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
