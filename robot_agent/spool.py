@@ -6,12 +6,19 @@ and cut off again, and the log says so at its end, so neither the disk nor memor
 
 import asyncio
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
+
+from sdk.running import regular_files
+from sdk.running.regular_files import NotRegular
 
 LOOK_SECONDS = 0.05  # what a fast script prints meanwhile is on the disk for a moment
 BUSY_LOOK_SECONDS = 0.01  # while it prints faster than we look
 SLACK_BYTES = 1024 * 1024  # how far it may run over before it is cut
 CUT = b"\n[output beyond "  # what we say where it is cut begins so
+# The job is not that far yet, or its script has put something else in the place of its output.
+TAKEN_AWAY = (FileNotFoundError, PermissionError, NotRegular)
 MARKS_BYTES = 256  # room for what we say ourselves, within the server's limit
 
 
@@ -30,11 +37,11 @@ class Spool:
     def read(self, offset: int, size: int) -> bytes:
         """What is there for the server from `offset` on, at most `size` bytes."""
         try:
-            with self._path.open("rb") as file:
+            with regular_files.opened(self._path) as file:
                 file.seek(offset)
                 return file.read(max(0, min(size, self._end() - offset)))
-        except FileNotFoundError:
-            return b""  # the job is not that far yet
+        except TAKEN_AWAY:
+            return b""
 
     def size(self) -> int:
         """How many bytes there are for the server now."""
@@ -57,19 +64,26 @@ class Spool:
         self._cut(0)
         if self._mark:
             total = f"[at least {self.printed_bytes():,} bytes were printed]\n".encode()
-            with self._path.open("ab") as file:
-                file.write(total)
-            self._mark += total
+            self._append(total)
 
     def close_unwatched(self) -> None:
         """The same of an earlier life of the agent, of which nobody knows how much it cut."""
         self._cut(0)
 
+    def _append(self, text: bytes) -> None:
+        """Our own words, for which there is room beyond what is kept."""
+        with suppress(*TAKEN_AWAY):
+            descriptor = regular_files.descriptor_of(self._path, os.O_WRONLY | os.O_APPEND)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(text)
+            self._mark += text
+
     def _size(self) -> int:
         try:
-            return self._path.stat().st_size
-        except FileNotFoundError:
-            return 0  # the job is not that far yet
+            about = self._path.lstat()
+        except OSError:
+            return 0  # the job is not that far yet, or its script has taken it away
+        return about.st_size if stat.S_ISREG(about.st_mode) else 0
 
     def _end(self) -> int:
         return self._keep_bytes + len(self._mark)
@@ -77,8 +91,8 @@ class Spool:
     def _cut(self, slack_bytes: int) -> bool:
         # Not opened for appending: the mark goes where the cut is, whoever writes meanwhile.
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
-        except FileNotFoundError:
+            descriptor = regular_files.descriptor_of(self._path, os.O_WRONLY)
+        except TAKEN_AWAY:
             return False
         try:
             too_much = os.fstat(descriptor).st_size - self._end()

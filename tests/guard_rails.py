@@ -22,6 +22,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.retry",
         "sdk.robot_client",
         "sdk.running",
+        "sdk.strict_json",
         "sdk.transport",
     },
     "orchestrator_server/demo": {"orchestrator_server.demo", "sdk"},  # a client, from outside
@@ -33,6 +34,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.contract",
         "sdk.failpoints",
         "sdk.masking",
+        "sdk.strict_json",
     },
 }
 PURE = {
