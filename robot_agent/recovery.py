@@ -62,7 +62,11 @@ async def finish(place: Workplace) -> Following:
     bring = artifacts.Bringer(place.link, entry.job_id, entry.attempt, secrets)
     ended = asyncio.Event()
     ended.set()
-    bringing = asyncio.create_task(artifacts.follow(folder / "work", ended=ended, bring=bring))
+    bringing = asyncio.create_task(
+        artifacts.follow_and_tell(
+            folder / "work", ended=ended, bring=bring, spool=spool, stream=stream, send=send
+        )
+    )
     try:
         report = sendable(entry.report)  # an earlier version may have written it
         return await reporting.conclude(place, entry, report, stream, bringing, secrets)

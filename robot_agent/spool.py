@@ -19,26 +19,29 @@ SLACK_BYTES = 1024 * 1024  # how far it may run over before it is cut
 CUT = b"\n[output beyond "  # what we say where it is cut begins so
 # The job is not that far yet, or its script has put something else in the place of its output.
 TAKEN_AWAY = (FileNotFoundError, PermissionError, NotRegular)
-MARKS_BYTES = 256  # room for what we say ourselves, within the server's limit
+# Room for what we say ourselves, within the server's limit: so much, but a part of a small limit.
+MARKS_BYTES, LEAST_MARKS_BYTES, PART_OF_LIMIT = 8192, 256, 8
 
 
 class Spool:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._keep_bytes = 0
+        self._keep_bytes = self._marks_bytes = 0
         self.keep_at_most(16 * 1024 * 1024)
         self._cut_bytes = 0  # what was printed and is gone
         self._mark = b""  # says so, where the cut is
 
     def keep_at_most(self, limit_bytes: int) -> None:
         """What the server keeps of an attempt, which it tells before the script is started."""
-        self._keep_bytes = max(0, limit_bytes - MARKS_BYTES)
+        part = max(LEAST_MARKS_BYTES, limit_bytes // PART_OF_LIMIT)
+        self._marks_bytes = min(MARKS_BYTES, part, limit_bytes)
+        self._keep_bytes = limit_bytes - self._marks_bytes
 
     def read(self, offset: int, size: int) -> bytes:
         """What is there for the server from `offset` on, at most `size` bytes."""
         try:
             with regular_files.opened(self._path) as file:
-                file.seek(offset)
+                file.seek(max(0, offset))
                 return file.read(max(0, min(size, self._end() - offset)))
         except TAKEN_AWAY:
             return b""
@@ -70,8 +73,17 @@ class Spool:
         """The same of an earlier life of the agent, of which nobody knows how much it cut."""
         self._cut(0)
 
+    def add(self, lines: bytes) -> None:
+        """Add our own lines at the end, once the script has ended; as many whole lines as there is
+        room for."""
+        if self.read(self.size() - 1, 1) not in (b"", b"\n"):
+            lines = b"\n" + lines
+        room = self._marks_bytes - len(self._mark)
+        fitting = lines if len(lines) <= room else lines[: lines.rfind(b"\n", 0, room) + 1]
+        if fitting:
+            self._append(fitting)
+
     def _append(self, text: bytes) -> None:
-        """Our own words, for which there is room beyond what is kept."""
         with suppress(*TAKEN_AWAY):
             descriptor = regular_files.descriptor_of(self._path, os.O_WRONLY | os.O_APPEND)
             with os.fdopen(descriptor, "ab") as file:

@@ -25,6 +25,7 @@ _FLAGS = (
     | getattr(os, "O_NOINHERIT", 0)
 )
 _KINDS = {
+    stat.S_IFREG: "a file",
     stat.S_IFLNK: "a link",
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a named pipe",
@@ -104,7 +105,7 @@ def scan(folder: Path, *, most_depth: int = MOST_DEPTH) -> Iterator[Found]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _explained(folder, error) from error
+        raise _explained(folder, error, "directory") from error
 
 
 def _entries(folder: Path, at: int | None, prefix: Path, depth: int) -> Iterator[Found]:
@@ -134,7 +135,7 @@ def _is_link(about: os.stat_result) -> bool:
     return False
 
 
-def _explained(path: Path, error: OSError) -> OSError:
+def _explained(path: Path, error: OSError, wanted: str = "regular file") -> OSError:
     """NotRegular if the error comes of what is there instead of a file; else the error itself."""
     if isinstance(error, NotRegular | FileNotFoundError):
         return error
@@ -142,12 +143,12 @@ def _explained(path: Path, error: OSError) -> OSError:
         about = path.lstat()
     except OSError:
         about = None
-    if about is None or stat.S_ISREG(about.st_mode):
+    if about is None or (stat.S_ISREG(about.st_mode) and wanted != "directory"):
         is_on_the_way = error.errno in (errno.ELOOP, errno.ENOTDIR)
         return NotRegular("A folder on the way to it is no directory.") if is_on_the_way else error
     if isinstance(error, PermissionError) and is_folder(about):
         return error
-    return NotRegular(f"It is {kind_of(about)}, and no regular file.")
+    return NotRegular(f"It is {kind_of(about)}, and no {wanted}.")
 
 
 if sys.platform == "win32":
