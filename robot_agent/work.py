@@ -8,7 +8,7 @@ from contextlib import suppress
 from robot_agent import job_folder, job_runner, recovery
 from robot_agent.clock import now
 from robot_agent.exits import AgentExit, Status
-from robot_agent.journal import Unwritable
+from robot_agent.journal import Attempt, Unwritable
 from robot_agent.reporting import Following
 from robot_agent.running import RunningJob
 from robot_agent.workplace import Workplace
@@ -20,6 +20,7 @@ from sdk.retry import WORTH_REPEATING, GaveUp
 
 WAIT_SECONDS = 20.0  # how long the server may hold a question that has no answer yet
 ASK_SECONDS = 1.0  # never ask more often than this
+REFUSED_SECONDS = 5.0  # how often a robot asks again that is held by a job whose report was refused
 TROUBLE_SECONDS = 5.0  # how often a full disk is looked at
 
 log = logging.getLogger(__name__)
@@ -42,25 +43,26 @@ class Work:
         """One job, asked for if it is not here. A key that was granted nothing is as good as a
         fresh one."""
         key, asked_at = following.key or secrets.token_urlsafe(16), now()
+        ended = following.ended
         if following.job is not None:
-            return await self._take(following.job, key)
-        if await self._is_in_trouble(key):
+            return await self._take(following.job, key, ended)
+        if await self._is_in_trouble(key, ended):
             await self._rest(TROUBLE_SECONDS)
-            return Following(key)
+            return Following(key, None, ended)
         failpoint("agent.after_claiming")
         answer = await self._claim(key)
         if answer is not None and answer.job is not None:
-            return await self._take(answer.job, key)
+            return await self._take(answer.job, key, ended)
         # The server's wait is the pause, unless it did not wait.
         await self._rest(ASK_SECONDS - (now() - asked_at))
-        return Following(None if answer is not None and answer.key_used else key)
+        return Following(None if answer is not None and answer.key_used else key, None, ended)
 
-    async def _is_in_trouble(self, key: str) -> bool:
+    async def _is_in_trouble(self, key: str, ended: Attempt) -> bool:
         """Whether this machine cannot promise to remember a job; the server is told why."""
         news = self._place.link.news
         trouble = await asyncio.to_thread(self._place.reserve.trouble)
         try:
-            await self._place.journal.claiming(self._place.link.name, key)
+            await self._place.journal.claiming(self._place.link.name, key, ended)
         except Unwritable as error:
             trouble = str(error)
         if trouble != news.trouble:
@@ -98,10 +100,10 @@ class Work:
             log.warning("Whether a job was granted at the last moment is not known: %s", error)
             return None
 
-    async def _take(self, assignment: Assignment, key: str) -> Following:
+    async def _take(self, assignment: Assignment, key: str, ended: Attempt) -> Following:
         failpoint("agent.after_answer")
         if assignment.claim_key != key:
-            raise _of_another(assignment, self._place.link.name)
+            return await self._not_ours_to_start(assignment, key, ended)
         folder = job_folder.of(self._place.own_jobs, assignment.id, assignment.attempt)
         job = RunningJob(assignment, folder, self._place.life)
         if self._place.hurry.is_set():
@@ -112,6 +114,17 @@ class Work:
             return await job_runner.run(self._place, job)
         finally:
             self._place.heart.running = None
+
+    async def _not_ours_to_start(
+        self, assignment: Assignment, key: str, ended: Attempt
+    ) -> Following:
+        """Wait, if it is the attempt that we ended: its lease is renewed no more."""
+        if ended != (assignment.id, assignment.attempt):
+            raise _of_another(assignment, self._place.link.name)
+        log.warning("Job %d, whose report was refused, holds this robot until its lease ends.",
+                    assignment.id)  # fmt: skip
+        await self._rest(REFUSED_SECONDS)
+        return Following(key, None, ended)
 
     async def _rest(self, seconds: float) -> None:
         if seconds > 0:

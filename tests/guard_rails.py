@@ -23,6 +23,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.retry",
         "sdk.robot_client",
         "sdk.running",
+        "sdk.strict_json",
         "sdk.transport",
     },
     "orchestrator_server/demo": {"orchestrator_server.demo", "sdk"},  # a client, from outside
@@ -35,6 +36,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.failpoints",
         "sdk.masking",
         "sdk.private_folder",
+        "sdk.strict_json",
     },
 }
 PURE = {

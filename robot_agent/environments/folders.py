@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 from robot_agent.environments import venvs
+from sdk.running import regular_files
 
+NOTE_BYTES = 32
 READY = "runwright-ready"  # in a folder that is complete: its size, and when it was last used
 NOTE = "runwright-shared"  # in one of a package: the name of the one that it is on top of
 PART = ".part"  # the end of the name of one that is being built, or thrown away
@@ -65,7 +67,10 @@ def last_uses(shelf: Path) -> dict[Path, float]:
 
 
 def noted_size(folder: Path) -> int:
-    return int((folder / READY).read_text(encoding="ascii"))
+    try:
+        return int(regular_files.read(folder / READY, NOTE_BYTES))
+    except (OSError, ValueError):  # a script can reach it
+        return 0
 
 
 def _size(folder: Path) -> int:

@@ -11,9 +11,11 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+MOST_DEPTH = 32  # of the folders that are looked into
 _FLAGS = (
     getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_NOFOLLOW", 0)
@@ -23,6 +25,7 @@ _FLAGS = (
     | getattr(os, "O_NOINHERIT", 0)
 )
 _KINDS = {
+    stat.S_IFREG: "a file",
     stat.S_IFLNK: "a link",
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a named pipe",
@@ -69,7 +72,7 @@ def descriptor_of(path: Path, flags: int = os.O_RDONLY, *, within: Path | None =
     return descriptor
 
 
-def opened(path: Path, *, within: Path | None = None) -> BinaryIO:
+def opened(path: Path, *, within: Path | None = None) -> BufferedReader:
     """Open a regular file for reading; raises as `descriptor_of` does."""
     return os.fdopen(descriptor_of(path, within=within), "rb")
 
@@ -87,7 +90,12 @@ def kind_of(about: os.stat_result) -> str:
     return _KINDS.get(stat.S_IFMT(about.st_mode), "something else")
 
 
-def scan(folder: Path, *, most_depth: int = 32) -> Iterator[Found]:
+def is_folder(about: os.stat_result) -> bool:
+    """Whether it is a directory, and no link to one."""
+    return stat.S_ISDIR(about.st_mode) and not _is_link(about)
+
+
+def scan(folder: Path, *, most_depth: int = MOST_DEPTH) -> Iterator[Found]:
     """Yield everything below `folder` except directories, in no order, following no link.
 
     Raises NotRegular if `folder` is there and is no directory; a folder that is not there, or goes
@@ -99,7 +107,7 @@ def scan(folder: Path, *, most_depth: int = 32) -> Iterator[Found]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _explained(folder, error) from error
+        raise _explained(folder, error, "directory") from error
 
 
 def _entries(folder: Path, at: int | None, prefix: Path, depth: int) -> Iterator[Found]:
@@ -110,7 +118,7 @@ def _entries(folder: Path, at: int | None, prefix: Path, depth: int) -> Iterator
             except FileNotFoundError:
                 continue
             path = folder / entry.name
-            if not _is_folder(about) or depth == 0:
+            if not is_folder(about) or depth == 0:
                 yield Found(path, about)
                 continue
             try:
@@ -118,10 +126,6 @@ def _entries(folder: Path, at: int | None, prefix: Path, depth: int) -> Iterator
                     yield from _entries(path, inner, below, depth - 1)
             except OSError:  # it was removed, replaced or locked meanwhile
                 yield Found(path, about)
-
-
-def _is_folder(about: os.stat_result) -> bool:
-    return stat.S_ISDIR(about.st_mode) and not _is_link(about)
 
 
 def _is_link(about: os.stat_result) -> bool:
@@ -143,20 +147,20 @@ def _is_another_accounts(about: os.stat_result, folder: Path) -> bool:
     return owner not in (0, about.st_uid) and not is_ours
 
 
-def _explained(path: Path, error: OSError) -> OSError:
-    """The error, unless it came of what is there instead of a file."""
+def _explained(path: Path, error: OSError, wanted: str = "regular file") -> OSError:
+    """NotRegular if the error comes of what is there instead of a file; else the error itself."""
     if isinstance(error, NotRegular | FileNotFoundError):
         return error
     try:
         about = path.lstat()
     except OSError:
-        return error
-    if stat.S_ISREG(about.st_mode):
+        about = None
+    if about is None or (stat.S_ISREG(about.st_mode) and wanted != "directory"):
         is_on_the_way = error.errno in (errno.ELOOP, errno.ENOTDIR)
-        return NotRegular("A folder on the way to it is a link.") if is_on_the_way else error
-    if isinstance(error, PermissionError) and _is_folder(about):
+        return NotRegular("A folder on the way to it is no directory.") if is_on_the_way else error
+    if isinstance(error, PermissionError) and is_folder(about):
         return error
-    return NotRegular(f"It is {kind_of(about)}, and no regular file.")
+    return NotRegular(f"It is {kind_of(about)}, and no {wanted}.")
 
 
 if sys.platform == "win32":
@@ -173,9 +177,12 @@ if sys.platform == "win32":
         _check_folder(place)
         yield at, place
 
+    def unlock(folder: Path) -> None:
+        """Nothing: the mode of a directory locks nobody out here."""
+
     def _check_folder(place: Path) -> None:
         about = place.lstat()
-        if not _is_folder(about):
+        if not is_folder(about):
             raise NotRegular(f"{place.name} is {kind_of(about)}, and no directory.")
 
 else:
@@ -201,3 +208,31 @@ else:
             yield inner, Path()
         finally:
             os.close(inner)
+
+    def unlock(folder: Path) -> None:
+        """Give the owner of a tree back its directories, so that the tree can be removed; no link
+        is followed, so nothing outside of it is changed."""
+        with _opened_folder(folder.parent, ()) as (at, _):
+            _unlock(at, folder.name, MOST_DEPTH)
+
+    def _unlock(at: int | None, name: str, depth: int) -> None:
+        _set_mode(name, at, stat.S_IRWXU)
+        inner = os.open(name, _FOLDER_FLAGS, dir_fd=at)
+        try:
+            with os.scandir(inner) as entries:
+                folders = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+            for below in folders if depth else ():
+                _unlock(inner, below, depth - 1)
+        finally:
+            os.close(inner)
+
+    def _set_mode(name: str, at: int | None, mode: int) -> None:
+        """As chmod, but of a directory only, whatever its mode is; never by way of a link."""
+        if os.chmod in os.supports_follow_symlinks:
+            os.chmod(name, mode, dir_fd=at, follow_symlinks=False)
+            return
+        descriptor = os.open(name, os.O_PATH | _FOLDER_FLAGS, dir_fd=at)  # needs no right to it
+        try:
+            Path(f"/proc/self/fd/{descriptor}").chmod(mode)
+        finally:
+            os.close(descriptor)

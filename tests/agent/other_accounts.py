@@ -51,7 +51,7 @@ def why_not():
 @pytest.fixture
 def home():
     """A folder that other accounts can pass; pytest's own is closed to them."""
-    folder = Path(tempfile.mkdtemp(prefix="runwright-test-", dir="/tmp"))  # noqa: S108
+    folder = Path(tempfile.mkdtemp(prefix="runwright-test-", dir="/tmp"))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)

@@ -262,11 +262,11 @@ async def test_what_builds_has_the_account_and_what_is_built_is_the_agents(serve
         package.writestr("evil/b.py", BACKEND % str(home / "outside"))
         package.writestr("main.py", "import evil; print(evil.BUILT_BY, flush=True)")
     server.give("", content=content.getvalue())
-    async with an_index() as index:
-        async with an_agent(
-            server.url, home / "data", "nobody", UV_DEFAULT_INDEX=index.url
-        ) as agent:
-            await server.until(lambda: server.reports)
+    async with (
+        an_index() as index,
+        an_agent(server.url, home / "data", "nobody", UV_DEFAULT_INDEX=index.url) as agent,
+    ):
+        await server.until(lambda: server.reports)
     account = pwd.getpwnam("nobody")
     assert server.reports[0]["status"] == "completed", (server.reports, server.log, agent.said)
     built = (*[account.pw_uid] * 3,), account.pw_dir
