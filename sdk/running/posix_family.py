@@ -165,6 +165,7 @@ def sweep(mark: str) -> Swept:
                 killed.add(pid)
         if look.marked or unclear:
             time.sleep(DYING_SECONDS)
+            proc.wait_for_end(killed)
     return Swept(len(killed), len(_look(mark.encode()).marked))
 
 

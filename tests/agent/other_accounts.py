@@ -9,10 +9,8 @@ import site
 import subprocess
 import sys
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("nobody", "games", "daemon", "mail")
@@ -48,8 +46,8 @@ def why_not():
     return ""
 
 
-@pytest.fixture
-def home():
+@contextmanager
+def a_passable_folder():
     """A folder that other accounts can pass; pytest's own is closed to them."""
     folder = Path(tempfile.mkdtemp(prefix="runwright-test-", dir="/tmp"))
     folder.chmod(0o711)

@@ -1,7 +1,6 @@
 """With --run-as, scripts reach neither the agent nor each other. As root only; CI is."""
 
 import asyncio
-import grp
 import io
 import json
 import os
@@ -10,7 +9,6 @@ import signal
 import stat
 import subprocess
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -18,10 +16,10 @@ from sdk.running import regular_files
 from sdk.running.regular_files import NotRegular
 from tests.agent.fake_server import serving
 from tests.agent.other_accounts import (
+    a_passable_folder,
     accounts,
     an_agent,
     environment,
-    home,
     reachable_python,
     why_not,
 )
@@ -31,7 +29,6 @@ from tests.support.processes import a_server
 from tests.support.world import api_at, archive
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
-assert home
 WARMTH = ["cold", "warm"]
 
 REACH = """
@@ -65,7 +62,7 @@ found = {
     "new file": reach(lambda: open(data / "evil", "w")),
     "own job's place": reach(lambda: os.rename(result.parent, result.parent.with_name("x"))),
     "environment": reach(lambda: open(os.path.join(sys.prefix, "evil"), "w")),
-    "module": reach(lambda: open(os.path.join(sys.prefix, "lib/python3.%d/site-packages/zzz_runwright.pth" % sys.version_info[1]), "a")),
+    "module": reach(lambda: open(next(pathlib.Path(sys.prefix).glob("lib/*/*/zzz*.pth")), "a")),
     "runtime": reach(lambda: open(__import__("sdk").__file__, "a")),
     "agent's environment": reach(lambda: open(f"/proc/{agent}/environ").read()),
     "agent's memory": reach(lambda: open(f"/proc/{agent}/mem")),
@@ -80,6 +77,12 @@ CLOSED = {
     "data", "journal", "packages", "jobs", "new file", "own job's place", "environment", "module",
     "runtime", "agent's environment", "agent's memory", "agent's files", "signal",
 }  # fmt: skip
+
+
+@pytest.fixture
+def home():
+    with a_passable_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -191,10 +194,8 @@ def test_a_hard_link_in_the_folder_of_an_account_is_not_read_by_root(home):
 ESCAPES = """
 import os, subprocess, sys, time
 ready = {ready!r}
-child = subprocess.Popen(
-    [sys.executable, "-c", "import os, time, pathlib; pathlib.Path(" + repr(ready) + ").touch(); time.sleep(600)"],
-    start_new_session=True, env={{}},
-)
+waits = "import sys, time; open(sys.argv[1], 'w').close(); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", waits, ready], start_new_session=True, env={{}})
 while not os.path.exists(ready): time.sleep(0.01)
 print(os.getpid(), child.pid, flush=True)
 {then}
@@ -207,7 +208,7 @@ async def test_what_a_script_starts_is_ended_with_it(server, home, start, how):
     server.start = start
     (home / "room").mkdir()
     (home / "room").chmod(0o777)
-    then = {"end": "", "memory": "x = bytearray(300_000_000); time.sleep(600)"}
+    then = {"end": "", "memory": "x = b'x' * 300_000_000; time.sleep(600)"}
     text = then.get(how, "time.sleep(600)")
     job = server.give(ESCAPES.format(ready=str(home / "room" / "ready"), then=text))
     options = ["--job-memory-mib", "200"] if how == "memory" else []
@@ -237,51 +238,59 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
     with zipfile.ZipFile(os.path.join(directory, name), "w") as wheel:
         wheel.writestr("evil.py", f"BUILT_BY = {os.getresuid()!r}, {os.environ.get('HOME')!r}")
         wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: evil\\nVersion: 1.0\\n")
-        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        about = "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr(info + "WHEEL", about)
         wheel.writestr(info + "RECORD", "")
-    for folder in pathlib.Path(directory).parents:
-        for name in ("pylock.local.toml", "pylock.all.toml", "runwright-ready", "pylock.runwright.toml"):
+    for folder in list(pathlib.Path.cwd().parents)[:4] if %r else []:
+        for ours in ("pylock.local.toml", "pylock.all.toml", "runwright-ready"):
             try:
-                (folder / name).symlink_to(%r)
+                (folder / ours).symlink_to(%r)
             except OSError:
                 pass
     return name
 """
 
 
-async def test_what_builds_has_the_account_and_what_is_built_is_the_agents(server, home):
-    """A build backend is code of the package; it also leaves links where the agent writes."""
-    (home / "outside").write_text("as it was")
+@pytest.mark.parametrize("is_hostile", [False, True], ids=["plain", "hostile"])
+async def test_what_builds_has_the_account_and_what_is_built_is_the_agents(
+    server, home, is_hostile
+):
+    """A build backend is code of the package; a hostile one leaves links where the agent writes."""
+    outside = home / "outside"
+    outside.write_text("as it was")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as package:
         package.writestr("requirements.txt", "./evil\n")
         package.writestr(
             "evil/pyproject.toml",
-            '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n[project]\nname = "evil"\nversion = "1.0"\n',
+            '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+            '[project]\nname = "evil"\nversion = "1.0"\n',
         )
-        package.writestr("evil/b.py", BACKEND % str(home / "outside"))
+        package.writestr("evil/b.py", BACKEND % (is_hostile, str(outside)))
         package.writestr("main.py", "import evil; print(evil.BUILT_BY, flush=True)")
     server.give("", content=content.getvalue())
     async with (
         an_index() as index,
-        an_agent(server.url, home / "data", "nobody", UV_DEFAULT_INDEX=index.url) as agent,
+        an_agent(server.url, home / "data", "nobody", UV_DEFAULT_INDEX=index.url),
     ):
         await server.until(lambda: server.reports)
+    [report] = server.reports
+    assert outside.read_text() == "as it was" and outside.stat().st_uid == 0
+    if is_hostile:  # it is written with the rights of the account
+        assert "Permission denied" in report["error_message"]
+        return
+    assert report["status"] == "completed", report["error_message"]
     account = pwd.getpwnam("nobody")
-    assert server.reports[0]["status"] == "completed", (server.reports, server.log, agent.said)
-    built = (*[account.pw_uid] * 3,), account.pw_dir
-    assert server.log.decode().strip() == f"({built[0]}, {built[1]!r})"
-    assert (home / "outside").read_text() == "as it was"
+    ids = (account.pw_uid,) * 3
+    assert server.log.decode().strip() == f"({ids}, {account.pw_dir!r})"
     [module] = (home / "data").glob("environments/*/*/lib/python*/site-packages/evil.py")
     assert module.stat().st_uid == 0 and not module.stat().st_mode & 0o022
 
 
-async def test_two_robots_of_an_agent_reach_nothing_of_each_other(home, tmp_path):
-    first, second = accounts()[:2]
-    look = """
+LOOK = """
 import json, os, pathlib, subprocess, sys, time
 from sdk.runtime import job
-meeting = pathlib.Path(%r)
+meeting = pathlib.Path(job.parameters["meeting"])
 here = pathlib.Path(os.environ["RUNWRIGHT_RESULT"]).parent
 me = job.parameters["me"]
 (meeting / me).write_text(json.dumps({"pid": os.getpid(), "folder": str(here)}))
@@ -304,14 +313,20 @@ found = {
 (meeting / (me + "-done")).touch()
 while not all((meeting / (n + "-done")).exists() for n in "ab"): time.sleep(0.02)
 pathlib.Path(os.environ["RUNWRIGHT_RESULT"]).write_text(json.dumps(found))
-""" % str(home / "meeting")
+"""
+
+
+async def test_two_robots_of_an_agent_reach_nothing_of_each_other(home, tmp_path):
+    first, second = accounts()[:2]
     (home / "meeting").mkdir()
     (home / "meeting").chmod(0o1777)
     async with a_server(tmp_path / "server") as server, api_at(server.url) as api:
         admin = await api.sign_in()
         key = (await admin.post("/api/machines", 201, name="here"))["machine_key"]
-        process = await admin.make_process(content=archive(main=look))
-        jobs = [await admin.make_job(process, parameters={"me": me}) for me in "ab"]
+        process = await admin.make_process(content=archive(main=LOOK))
+        meeting = str(home / "meeting")
+        wanted = [{"me": me, "meeting": meeting} for me in "ab"]
+        jobs = [await admin.make_job(process, parameters=parameters) for parameters in wanted]
         run_as = f"{first},{second}"
         async with an_agent(server.url, home / "data", run_as, "--robots", "2", key=key) as agent:
             for job in jobs:
@@ -356,6 +371,3 @@ def test_an_agent_that_is_not_root_refuses_it(home):
     )  # fmt: skip
     assert ended.returncode == 78
     assert "--run-as needs an agent that is started as root" in ended.stderr
-
-
-assert grp and Path
