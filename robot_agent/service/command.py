@@ -59,6 +59,8 @@ def install(
 
     def look() -> list[Finding]:
         found = [checks.disk(settings.data, settings.min_free_mib), *doctor.network(settings)]
+        if (accounts := checks.accounts(settings)) is not None:
+            found.append(accounts)
         if all(one.mark is not Mark.FAILED for one in found):
             found.append(asyncio.run(doctor.accepted(settings, key)))
         for one in found:

@@ -53,6 +53,8 @@ def settings_of(options: Mapping[str, str | None]) -> config.Config:
 def plan_of(
     settings: config.Config, by: Manager, service: str, user: str | None, needs_desktop: bool
 ) -> Plan:
+    if settings.run_as and user not in (None, "root"):
+        raise tools.failed("--run-as needs an agent of root: leave --user out.")
     places = by.places(service, needs_desktop)
     is_default = settings.data == config.default_data()
     return Plan(
@@ -61,7 +63,8 @@ def plan_of(
         arguments=arguments_of(settings),
         data=places.data if is_default else settings.data.absolute(),
         key=places.key,
-        user=user or places.user,
+        user=user or ("root" if settings.run_as else places.user),
+        is_passable=bool(settings.run_as),
         environment=places.environment,
         variables={n: v for n, v in os.environ.items() if n.upper() in HANDED_ON and v},
         finish_minutes=settings.finish_minutes,

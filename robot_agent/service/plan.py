@@ -26,6 +26,7 @@ class Plan:
     data: PurePath
     key: PurePath  # where the service's copy of the key is kept
     user: str = "runwright"
+    is_passable: bool = False  # scripts have accounts of their own, which reach their jobs
     environment: PurePath | None = None  # a file of variables, as for a proxy
     variables: dict[str, str] = field(default_factory=dict)  # the same, where there are no files
     finish_minutes: int = 10

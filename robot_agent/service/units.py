@@ -66,7 +66,8 @@ def systemd(plan: Plan) -> str:
     words[words.index("DATA")] = (
         f"%S/{plan.service}" if own_state else _systemd_word(str(plan.data))
     )
-    state = f"StateDirectory={plan.service}\nStateDirectoryMode=0700\n" if own_state else ""
+    mode = "0711" if plan.is_passable else "0700"
+    state = f"StateDirectory={plan.service}\nStateDirectoryMode={mode}\n" if own_state else ""
     variables = f"EnvironmentFile=-{_systemd_value(plan.environment)}\n" if plan.environment else ""
     return _SYSTEMD.format(
         service=plan.service,

@@ -64,11 +64,11 @@ def environment(**variables):
 
 @asynccontextmanager
 async def an_agent(
-    url, data, run_as, *options, key="good-key", name="bert", umask=0o022, **variables
+    url, data, run_as, *options, key="good-key", name="bert", umask=0o022, user=None, **variables
 ):
     program = await asyncio.create_subprocess_exec(
         reachable_python(), "-m", "robot_agent", "run", "--url", url, "--name", name, "--data",
-        str(data), *(["--run-as", run_as] if run_as else []), *options, umask=umask,
+        str(data), *(["--run-as", run_as] if run_as else []), *options, umask=umask, user=user,
         stderr=asyncio.subprocess.PIPE, env=environment(RUNWRIGHT_MACHINE_KEY=key, **variables),
     )  # fmt: skip
     program.said = ""

@@ -151,6 +151,17 @@ def test_no_text_becomes_a_line_of_a_unit(where, end):
     assert end not in str(refused.value)
 
 
+def test_a_service_whose_scripts_have_accounts_is_roots_and_its_folder_can_be_passed(monkeypatch):
+    monkeypatch.setattr(config, "default_data", lambda: Path("/nowhere"))
+    settings = config.load({"url": "http://h", "data": "/nowhere", "run_as": "ada"}, {}, "host")
+    plan = installing.plan_of(settings, systemd, "runwright-agent", None, False)
+    unit = units.systemd(plan)
+    assert "\nUser=root\n" in unit and "--run-as ada" in unit
+    assert "\nStateDirectoryMode=0711\n" in unit
+    with pytest.raises(AgentExit, match="needs an agent of root"):
+        installing.plan_of(settings, systemd, "runwright-agent", "ada", False)
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", "a%n", "-a", "é", "a\\", "a@b"])
 def test_a_name_of_a_service_leads_to_no_other_file(name):
     with pytest.raises(AgentExit, match="is not a service name"):
