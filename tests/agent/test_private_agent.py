@@ -83,6 +83,7 @@ async def test_scripts_keep_the_umask_and_the_agents_own_files_are_private(
         assert {name for name in inside if "/work/" not in name and "/bin/" not in name} == set()
         assert mode_of(data / "environments") == 0o700
         agent.send_signal(signal.SIGTERM)
+        await until(lambda: "Stopping" in agent.said)
         agent.send_signal(signal.SIGTERM)
         await until(lambda: len(server.reports) == 2)
     assert server.reports[0]["result"] == modes
