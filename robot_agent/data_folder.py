@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,8 @@ def opened(
     try:
         path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         _close(path, allow_open, PASSABLE if passable else PRIVATE)
+        if passable:
+            _must_be_ours(path)
         lock = _open_lock(path)
     except OSError as error:
         raise AgentExit(Status.CONFIG, f"{path} cannot be used: {error}.") from error
@@ -88,6 +91,17 @@ def _close(path: Path, allow_open: bool, wanted: int) -> None:
         return
     if mode is not None:
         log.info("Closed the data folder %s to other users (its mode was %o).", path, mode)
+
+
+def _must_be_ours(path: Path) -> None:
+    """What another account owns, its scripts could change; as when the agent became root's later."""
+    strange = [place for place in (path, *path.iterdir()) if place.lstat().st_uid != 0]
+    if strange:
+        raise AgentExit(
+            Status.CONFIG,
+            f"{strange[0]} does not belong to root, as it must with --run-as. Run: "
+            f"chown -R root: {shlex.quote(str(path))}",
+        )
 
 
 def is_in_use(path: Path) -> bool:

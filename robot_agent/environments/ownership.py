@@ -71,6 +71,11 @@ def temporary(prefix: str, place: Path) -> Iterator[Path]:
         shutil.rmtree(room, ignore_errors=True)
 
 
+def variables(launch: Launch) -> dict[str, str]:
+    """For a program that builds: a script could not keep what it has compiled."""
+    return {} if launch.account is None else {**launch.variables(), "UV_COMPILE_BYTECODE": "1"}
+
+
 def options(launch: Launch) -> dict[str, Any]:
     """For a program that builds: what it writes is for this account alone, or for all to read."""
     if launch.account is None:

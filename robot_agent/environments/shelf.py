@@ -154,6 +154,10 @@ class Shelf:
                 await make(beside, folder)
             await asyncio.to_thread(ownership.take, self.launch, beside)
             await asyncio.to_thread(folders.complete, beside, folder)
+        except OSError as error:
+            raise JobFailed(
+                Reason.ENVIRONMENT_FAILED, f"The environment cannot be completed: {error}"
+            ) from error
         finally:
             await asyncio.to_thread(folders.remove, beside)
         log.info("Environment %s is built, in %.1f s.", folder.name, time.monotonic() - began)

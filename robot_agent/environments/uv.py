@@ -60,7 +60,7 @@ async def run(*arguments: str, cwd: Path, cache: Path, **variables: str) -> str:
             program(),
             *arguments,
             cwd=cwd,
-            env=_environment(os.environ, cache) | variables | launch.variables(),
+            env=_environment(os.environ, cache) | variables | ownership.variables(launch),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -12,7 +12,10 @@ import zipfile
 
 import pytest
 
+from robot_agent import run_as
+from robot_agent.environments import ownership
 from sdk.running import regular_files
+from sdk.running.launch import Launch
 from sdk.running.regular_files import NotRegular
 from tests.agent.fake_server import serving
 from tests.agent.other_accounts import (
@@ -285,6 +288,65 @@ async def test_what_builds_has_the_account_and_what_is_built_is_the_agents(
     assert server.log.decode().strip() == f"({ids}, {account.pw_dir!r})"
     [module] = (home / "data").glob("environments/*/*/lib/python*/site-packages/evil.py")
     assert module.stat().st_uid == 0 and not module.stat().st_mode & 0o022
+
+
+def a_link(folder):
+    (folder / "link").symlink_to("/etc/passwd")
+
+
+def a_pipe(folder):
+    os.mkfifo(folder / "pipe")
+
+
+def another_name(folder):
+    (folder.parent / "secret").write_text("of root")
+    (folder / "file").hardlink_to(folder.parent / "secret")
+
+
+def of_another(folder):
+    (folder / "file").touch()
+    os.chown(folder / "file", pwd.getpwnam("games").pw_uid, 0)
+
+
+def with_rights(folder):
+    (folder / "file").touch()
+    os.chown(folder / "file", pwd.getpwnam("nobody").pw_uid, 0)
+    (folder / "file").chmod(0o6777)
+
+
+@pytest.mark.parametrize("make", [a_link, a_pipe, another_name, of_another, with_rights])
+def test_nothing_becomes_roots_that_is_not_what_was_built(home, make):
+    account, folder = run_as._account("nobody"), home / "built"
+    folder.mkdir()
+    (folder / "module.py").touch(0o600)
+    make(folder)
+    for place in (folder, folder / "module.py"):
+        os.chown(place, account.user_id, account.group_id)
+    before = os.stat("/etc/passwd"), (folder.parent / "secret").exists()
+    if make in (a_link, with_rights):
+        ownership.take(Launch(account=account), folder)
+        found = [path.lstat() for path in (folder, *folder.iterdir())]
+        assert {about.st_uid for about in found} == {0}
+        modes = {stat.S_IMODE(a.st_mode) for a in found if not stat.S_ISLNK(a.st_mode)}
+        assert modes <= {0o755, 0o644, 0o444}
+    else:
+        with pytest.raises(OSError, match="no file of its own"):
+            ownership.take(Launch(account=account), folder)
+    assert (before[0].st_uid, before[0].st_mode) == (
+        os.stat("/etc/passwd").st_uid, os.stat("/etc/passwd").st_mode,
+    )  # fmt: skip
+    if before[1]:
+        assert stat.S_IMODE((folder.parent / "secret").stat().st_mode) == 0o644
+
+
+async def test_a_folder_that_was_another_accounts_is_refused_with_the_command(server, home):
+    data = home / "data"
+    data.mkdir(mode=0o700)
+    (data / "journal.db").touch()
+    os.chown(data / "journal.db", pwd.getpwnam("nobody").pw_uid, 0)
+    async with an_agent(server.url, data, "nobody") as agent:
+        assert await agent.wait() == 78
+    assert f"Run: chown -R root: {data}" in agent.said
 
 
 LOOK = """
