@@ -10,7 +10,7 @@ class AssetsCalls(Requests):
         return self._list("/api/assets", Asset, query or AssetQuery())
 
     async def create_asset(self, wanted: AssetCreate) -> Asset:
-        """Create an asset; what is secret is sealed at once. To grant it takes `assets:edit`, too."""
+        """Create an asset; a secret is sealed at once. Granting it also takes `assets:edit`."""
         return await self._change("POST", "/api/assets", Asset, wanted)
 
     async def get_asset(self, asset_id: int) -> Asset:

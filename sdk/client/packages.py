@@ -33,5 +33,5 @@ class PackagesCalls(Requests):
         return await self._change("DELETE", f"/api/packages/{package_id}", type(None))
 
     async def use_package(self, package_id: int) -> list[Process]:
-        """Move all processes of a package to this version of it, newer or older, or none of them."""
+        """Move all processes of a package to this version of it, newer or older, or none."""
         return await self._change("POST", f"/api/packages/{package_id}/use", list[Process])

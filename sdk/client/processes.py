@@ -45,7 +45,7 @@ class ProcessesCalls(Requests):
         return await self._change("DELETE", f"/api/processes/{process_id}/proposal", type(None))
 
     async def release_process_change(self, process_id: int, wanted: ProcessRelease) -> Process:
-        """Apply the change that waits. Where secrets were granted, that takes `assets:edit`, too."""
+        """Apply the change that waits. Where secrets were granted, it also takes `assets:edit`."""
         return await self._change("POST", f"/api/processes/{process_id}/release", Process, wanted)
 
     async def delete_process(self, process_id: int) -> None:
