@@ -128,7 +128,8 @@ async def _unless_stopped(order: StopOrder, work: Coroutine[None, None, T]) -> T
 
 
 async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: Start) -> JobReport:
-    assignment = job.assignment
+    assignment, python = job.assignment, start.environment.python
+    argv = command(start.script, assignment.process.script_path, python, place.shelf.launcher)
     job.phase = "running"
     watchers: list[asyncio.Task[None]] = []
 
@@ -141,7 +142,7 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: St
     log.info("Starting %s of %s.", job, assignment.process.name)
     try:
         exit = await process.run(
-            command(start.script, assignment.process.script_path, start.environment.python),
+            argv,
             cwd=job.folder / "work",
             env=child_environment(os.environ, assignment, job.folder, place.url)
             | start.environment.variables(os.environ.get("PATH", "")),

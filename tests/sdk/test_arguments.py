@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 
+from sdk.running.command import LAUNCHER
 from sdk.runtime.arguments import DoNotFit, as_json, converted
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +99,7 @@ def test_why_it_failed_is_told_to_the_robot(tmp_path, text, parameters, reason, 
     (tmp_path / "main.py").write_text(text)
     (tmp_path / "parameters.json").write_text(parameters)
     ended = subprocess.run(
-        [sys.executable, "-m", "sdk.runtime.call", str(tmp_path / "main.py"), "main"],
+        [sys.executable, str(LAUNCHER), "main", str(tmp_path / "main.py")],
         env={
             "PYTHONPATH": str(ROOT),
             "RUNWRIGHT_PARAMETERS": str(tmp_path / "parameters.json"),
