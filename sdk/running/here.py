@@ -20,6 +20,7 @@ from sdk.running.command import command, script_in
 from sdk.running.environment import child_environment, mark_of
 from sdk.running.outcome import as_told, report_for
 from sdk.running.process import StopOrder
+from sdk.running.unpack import extract
 
 GRACE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
@@ -42,7 +43,8 @@ async def run(
     NoScript if the package has no such script."""
     work = folder / "work"
     with zipfile.ZipFile(archive) as package:  # our own, packed a moment ago
-        package.extractall(work)
+        for entry in package.infolist():
+            extract(package, entry, work)
     script = script_in(work, script_path)
     (folder / "parameters.json").write_bytes(msgspec.json.encode(parameters))
     output = folder / "output.log"

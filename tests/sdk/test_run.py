@@ -66,6 +66,14 @@ async def test_it_is_run_from_what_would_be_published(sdk, package):
     assert told["result"] == ["data.txt"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no executable bit")
+async def test_a_program_of_the_package_can_be_run(sdk, package):
+    (package / "tool").write_text("#!/bin/sh\necho from the tool\n")
+    (package / "tool").chmod(0o755)
+    write(package, "import subprocess\ndef main():\n    subprocess.run('./tool', check=True)\n")
+    assert (await sdk("run", cwd=package)).out == "from the tool\n"
+
+
 async def test_no_secret_of_the_shell_reaches_the_script(package, tmp_path):
     sdk = Sdk(tmp_path / "home", SECRET_OF_MINE="sesame")
     write(package, "import os\ndef main():\n    return 'SECRET_OF_MINE' in os.environ\n")
