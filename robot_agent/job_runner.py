@@ -24,7 +24,7 @@ from sdk.contract.runner import AssignedProcess, JobReport
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
 from sdk.retry import until_answered
-from sdk.running import family, process
+from sdk.running import family, last_words, process
 from sdk.running.command import command
 from sdk.running.environment import child_environment, mark_of, secrets_file
 from sdk.running.family import Family
@@ -170,6 +170,8 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: St
 
 def _with_what_it_left(report: JobReport, job: RunningJob) -> JobReport:
     job.spool.close()
+    if job.secrets is not None:
+        job.secrets.last_output = job.spool.tail(last_words.TAIL_BYTES)
     return msgspec.structs.replace(as_told(report, job.folder), life=job.life)
 
 

@@ -40,8 +40,6 @@ def call(script: str, function: str, at_start: "AbstractSet[str]") -> None:
             import asyncio  # only here: it costs each script that is not async
 
             returned = asyncio.run(returned)
-        if returned is not None:
-            job.result = arguments.as_json(returned)
     except Exception as error:
         kind = "business" if isinstance(error, BusinessError) else "application"
         _tell_why(f"{type(error).__name__}: {error}", error_type=kind)
@@ -51,6 +49,8 @@ def call(script: str, function: str, at_start: "AbstractSet[str]") -> None:
     except SystemExit as ending:
         _tell_exit(ending.code)
         raise
+    if returned is not None:
+        job.result = arguments.as_json(returned)
 
 
 def _function(names: "dict[str, Any]", script: str, function: str) -> "Any":
