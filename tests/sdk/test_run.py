@@ -83,6 +83,8 @@ async def test_no_secret_of_the_shell_reaches_the_script(package, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [("raise SystemExit(7)", "exited with status 7"),
+     ("import sys; sys.exit('user locked')", "user locked. The script exited with status 1."),
+     ("raise ValueError('no customer')", "ValueError: no customer. The script exited"),
      ("def main():\n    raise ValueError('no amount')", "ValueError: no amount")],
 )  # fmt: skip
 async def test_a_script_that_fails_says_so_as_a_robot_would(sdk, package, text, says):
