@@ -66,6 +66,12 @@ def test_what_does_not_fit_is_named(annotation, given):
         converted(takes(annotation), {"x": given})
 
 
+@pytest.mark.parametrize(("annotation", "noun"), [(int, "an int"), (bool, "a bool")])
+def test_what_does_not_fit_is_a_sentence(annotation, noun):
+    with pytest.raises(DoNotFit, match=f"The parameter x does not fit: 'y' is not {noun}\\.$"):
+        converted(takes(annotation), {"x": "y"})
+
+
 @pytest.mark.parametrize("parameters", [{}, {"x": 1, "y": 2}])
 def test_a_missing_or_unknown_parameter_is_named_before_anything_runs(parameters):
     with pytest.raises(DoNotFit, match=r"x|y"):
