@@ -122,6 +122,11 @@ async def test_all_mistakes_are_told_at_once_with_file_and_line(sdk, package):
     assert len(json.loads((await sdk("check", package, "--json")).out)) == 4
 
 
+async def test_a_folder_around_a_project_is_a_mistake(sdk, package, tmp_path):
+    ended = await sdk("check", tmp_path)
+    assert (ended.code, "all of it is in the folder 'greet'" in ended.out) == (1, True), ended.out
+
+
 async def test_a_package_is_tested_with_an_orchestrator_in_memory(package):
     write(package, "from sdk.runtime import assets, job, queues\n"
                    "def main():\n"
