@@ -19,6 +19,7 @@ from robot_agent.link import Link
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import AssignedPackage
 from sdk.errors import Refused
+from sdk.running import unpack
 
 DOWNLOADS = 3
 SMALL_BYTES = 1024 * 1024  # an archive that is read once, into memory
@@ -105,7 +106,7 @@ def extract(archive: Path | BinaryIO, destination: Path) -> None:
         with zipfile.ZipFile(archive) as package:
             for member in package.infolist():
                 _check(member, root)
-                package.extract(member, root)
+                unpack.extract(package, member, root)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise JobFailed(
             Reason.PACKAGE_CORRUPT, f"The package cannot be unpacked: {error}."

@@ -21,6 +21,7 @@ from sdk.contract.runner import Assignment, JobReport, NextJob, ReportAnswer
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
 from sdk.robot_client import RobotClient
+from sdk.running import last_words
 
 OUR_FAULT = frozenset({400, 413, 422})
 SHORT_MESSAGE = 1000
@@ -95,7 +96,7 @@ async def _deliver(
     report = whole
     while True:
         known = await secrets.keep_up(place.hurry)
-        covered = cover(report, known)
+        covered = cover(last_words.added(report, secrets.last_output, known.mask), known)
         if not _is_free(place, sending):
             covered = msgspec.structs.replace(covered, next_job=None)
         try:

@@ -186,7 +186,8 @@ def _value(
     if keeps and stored.sealed is not None:
         if type_ not in values.SEALED:
             raise Invalid(
-                f"Asset {stored.name} was a {stored.type}; give its new value with its new type.",
+                f"Asset {stored.name} was {names.with_article(stored.type)}; give its new value "
+                "with its new type.",
                 pointer="#/value",
             )
         values.check(type_, MASK, username)

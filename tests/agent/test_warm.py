@@ -17,6 +17,7 @@ from robot_agent.warm import wire
 from robot_agent.warm.parents import MayHaveStarted, Parents
 from sdk.contract.jobs import Reason
 from sdk.running import posix_family, process
+from sdk.running.command import LAUNCHER
 from sdk.running.environment import mark_of
 from sdk.running.family import Family
 from sdk.running.process import StopOrder
@@ -187,7 +188,7 @@ async def test_a_function_is_called_with_the_parameters(run, tmp_path):
     parameters.write_text('{"n": 20}')
     source = "def double(n: int):\n    return 2 * n\n"
     script = run.folder / "jobs" / "0" / "work" / "main.py"
-    argv = [sys.executable, "-m", "sdk.runtime.call", str(script), "double"]
+    argv = [sys.executable, str(LAUNCHER), "double", str(script)]
     end = await run(source, *argv, RUNWRIGHT_PARAMETERS=str(parameters))
     assert end.code == 0, run.output
     assert (script.parent.parent / "result.json").read_text() == "40"
