@@ -18,8 +18,11 @@ from sdk.cli.terminal import Failure, as_json, is_watched, say, show
 @as_json
 def command(folder: Path, profile: str | None, as_json: bool) -> None:
     """Publish the package in FOLDER, with the processes its pyproject.toml names."""
-    if mistakes := checking.check(folder):
+    found = checking.check(folder)
+    if mistakes := [mistake for mistake in found if not mistake.is_warning]:
         raise Failure("\n".join(map(str, mistakes)))
+    for warning in found:
+        say(f"Warning: {warning}")
     archive = publishing.pack(folder, None)
     with _bar(archive.stat().st_size) as told:
         published = talk(profile, lambda c: publishing.publish(c, folder, archive, told))

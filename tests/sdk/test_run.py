@@ -112,6 +112,18 @@ async def test_all_mistakes_are_told_at_once_with_file_and_line(sdk, package):
     assert len(json.loads((await sdk("check", package, "--json")).out)) == 4
 
 
+async def test_a_script_that_is_too_large_to_be_read_is_a_warning(sdk, package):
+    (package / "big.py").write_text("# " + "x" * 300_000)
+    (package / "deep.py").write_text("x = " + "a + " * 50_000 + "a")
+    ended = await sdk("check", package)
+    assert ended.code == 0, ended.err
+    deep, big = sorted(ended.out.splitlines(), reverse=True)
+    assert "big.py: It is too large to be read" in big
+    assert "deep.py: It is nested too deeply" in deep
+    found = json.loads((await sdk("check", package, "--json")).out)
+    assert [mistake["is_warning"] for mistake in found] == [True, True]
+
+
 async def test_a_package_is_tested_with_an_orchestrator_in_memory(package):
     write(package, "from sdk.runtime import assets, job, queues\n"
                    "def main():\n"
