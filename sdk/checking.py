@@ -10,9 +10,9 @@ from typing import NamedTuple
 from sdk import packaging, project
 from sdk.archives import BadPackage, archive, manifest
 
-UNREAD = (
-    "It is too large to be read, or other scripts have used up what a package may take: "
-    "its functions and their parameters are not known."
+INCOMPLETE = (
+    "It is too large, or has too much in it, to be read as a whole: the parameters of its "
+    "functions are not known, so they are not checked when a job is started."
 )
 
 
@@ -48,8 +48,9 @@ def _archive(folder: Path) -> Iterator[Mistake]:
             packed = packaging.pack(
                 folder, Path(scratch), name=name or "package", version=version or "0.0.0"
             )
-            for script in archive.inspect(packed).unread:
-                yield Mistake(script, None, UNREAD, is_warning=True)
+            for script in archive.inspect(packed).scripts:
+                if not script.is_complete:
+                    yield Mistake(script.path, None, INCOMPLETE, is_warning=True)
         except BadPackage as error:
             yield Mistake(folder.name or str(folder), None, str(error))
         except (packaging.CannotPack, project.BadProject):

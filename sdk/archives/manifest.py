@@ -42,7 +42,6 @@ class Manifest(NamedTuple):
     scripts: tuple[Script, ...]
     requires_python: str | None = None
     dependencies: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()  # scripts beyond the limits: their functions are not known
 
 
 def read(sizes: dict[str, int], content: Read) -> Manifest:
@@ -51,17 +50,15 @@ def read(sizes: dict[str, int], content: Read) -> Manifest:
     Raises BadPackage if its pyproject.toml cannot be read.
     """
     project = _project(sizes, content)
-    scripts = list(_scripts(sizes, content))
     return Manifest(
-        scripts=tuple(script or Script(path=path) for path, script in scripts),
+        scripts=tuple(_scripts(sizes, content)),
         requires_python=project.requires_python,
         dependencies=tuple(project.dependencies),
-        unread=tuple(path for path, script in scripts if script is None),
     )
 
 
-def _scripts(sizes: dict[str, int], content: Read) -> Iterator[tuple[str, Script | None]]:
-    """Each script by its path; None for one beyond the limits, which refuse nothing."""
+def _scripts(sizes: dict[str, int], content: Read) -> Iterator[Script]:
+    """What is beyond the limits is listed without its functions, and refuses nothing."""
     scripts = source_bytes = parsed_characters = schemas_bytes = 0
     for path in sorted(path for path in sizes if path.endswith(".py")):
         if (
@@ -70,34 +67,42 @@ def _scripts(sizes: dict[str, int], content: Read) -> Iterator[tuple[str, Script
             or scripts >= MAX_SCRIPTS
             or parsed_characters >= MAX_PARSED_CHARACTERS
         ):
-            yield path, None
+            yield Script(path=path, is_complete=False)
             continue
         script, parsed = _script(path, content(path))
         scripts, source_bytes = scripts + 1, source_bytes + sizes[path]
         parsed_characters += parsed
         schemas_bytes += len(msgspec.json.encode(script))
-        yield path, script if schemas_bytes <= MAX_SCHEMAS_BYTES else None
+        if schemas_bytes > MAX_SCHEMAS_BYTES:
+            script = Script(path=path, is_complete=False)
+        yield script
 
 
 def _script(path: str, source: bytes) -> tuple[Script, int]:
     """A script, and how many characters of it were parsed."""
+    text = _decoded(source)
+    if text is None:
+        return Script(path=path, is_complete=False), 0
     entrypoints, parsed_characters = [], 0
-    for function in islice(functions.of(_decoded(source)), MAX_ENTRYPOINTS):
+    found = functions.of(text)
+    for function in islice(found, MAX_ENTRYPOINTS):
         entrypoints.append(_entrypoint(function))  # at once: its syntax tree is large
         parsed_characters += function.parsed_characters
     main = ENTRYPOINT if any(entry.name == ENTRYPOINT for entry in entrypoints) else None
-    return Script(path=path, entrypoint=main, entrypoints=entrypoints), parsed_characters
+    is_complete = next(found, None) is None
+    script = Script(path=path, entrypoint=main, entrypoints=entrypoints, is_complete=is_complete)
+    return script, parsed_characters
 
 
-def _decoded(source: bytes) -> str:
-    """The text of a script; "" if its encoding is not known here: it may be for another Python."""
+def _decoded(source: bytes) -> str | None:
+    """The text of a script; None in an encoding not known here: it may be for another Python."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
         if codecs.lookup(encoding).name in _SLOW_ENCODINGS:
-            return ""
+            return None
         return source.decode(encoding)
     except (SyntaxError, ValueError, LookupError):
-        return ""
+        return None
 
 
 def _entrypoint(found: functions.Function) -> Entrypoint:
