@@ -1,4 +1,4 @@
-"""The block of a script that says what it needs (PEP 723), read in a time that grows with the file."""
+"""The block of a script that says what it needs (PEP 723), read in linear time."""
 
 import time
 
