@@ -183,6 +183,11 @@ UPDATE jobs SET status = 'pending', robot_id = NULL, lease_until = NULL, started
 WHERE id = :id AND status = 'running' AND attempt = :attempt
 RETURNING id;
 
+-- name: note_secrets_sent
+UPDATE attempts SET secrets_sent_at = :now
+WHERE job_id = :job_id AND attempt = :attempt AND secrets_sent_at IS NULL
+RETURNING job_id AS id;
+
 -- name: begin_life
 -- The first one stays.
 UPDATE attempts SET life = :life

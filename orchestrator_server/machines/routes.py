@@ -50,9 +50,15 @@ async def delete_machine(request: web.Request, person: Person, machine_id: int) 
 
 
 ROUTES = [
-    get("/api/machines", list_machines, may="machines:view"),
-    post("/api/machines", create_machine, may="machines:create", status=201),
-    get("/api/machines/{machine_id}", get_machine, may="machines:view"),
-    post("/api/machines/{machine_id}/key", renew_machine_key, may="machines:edit", status=201),
-    delete("/api/machines/{machine_id}", delete_machine, may="machines:delete"),
+    get("/api/machines", list_machines, may="machines:view", sdk="manage"),
+    post("/api/machines", create_machine, may="machines:create", status=201, sdk="manage"),
+    get("/api/machines/{machine_id}", get_machine, may="machines:view", sdk="manage"),
+    post(
+        "/api/machines/{machine_id}/key",
+        renew_machine_key,
+        may="machines:edit",
+        status=201,
+        sdk="manage",
+    ),
+    delete("/api/machines/{machine_id}", delete_machine, may="machines:delete", sdk="manage"),
 ]

@@ -18,7 +18,7 @@ from orchestrator_server.machines import service as machines
 from orchestrator_server.robots import desktop, service
 from orchestrator_server.robots.service import sql
 from orchestrator_server.sealing import Sealer
-from sdk.contract.assets import AssetCreate
+from sdk.contract.assets import AssetCreate, AssetUpdate
 from sdk.contract.robots import (
     Robot,
     RobotCreate,
@@ -33,7 +33,8 @@ from sdk.contract.robots import (
 def create(
     tx: Transaction, actor: Actor, sealer: Sealer, wanted: RobotCreate, online_since: datetime
 ) -> RobotCreated:
-    """The robot and its token; its credential becomes an asset that only its jobs can read."""
+    """The robot and its token; its credential becomes an asset that only its jobs can read, once
+    it is granted to their process."""
     created = service.create(tx, actor, wanted, online_since)
     if wanted.credential is None:
         return created
@@ -144,8 +145,13 @@ def _save(tx: Transaction, robot: Robot, **changes: object) -> None:
 def _replace_login(
     tx: Transaction, actor: Actor, sealer: Sealer, robot: Robot, login: RobotLogin | None
 ) -> int | None:
-    if robot.credential_asset_id is not None:
-        assets.discard(tx, actor, robot.credential_asset_id)
+    """Its asset stays the same, and so does who may read it."""
+    asset_id = robot.credential_asset_id
+    if login is not None and asset_id is not None:
+        changed = AssetUpdate(value=login.password, username=login.username)
+        return assets.update(tx, actor, sealer, asset_id, changed, Expected()).id
+    if asset_id is not None:
+        assets.discard(tx, actor, asset_id)
     return None if login is None else _keep_login(tx, actor, sealer, robot, login)
 
 
@@ -157,7 +163,7 @@ def _keep_login(
         type="credential",
         value=login.password,
         username=login.username,
-        description=f"The account of robot {robot.name}; only its jobs may read it.",
+        description=f"The account of robot {robot.name}, for its jobs alone.",
     )
     return assets.create(tx, actor, sealer, credential, robot_id=robot.id).id
 
