@@ -5,12 +5,21 @@ import sys
 
 import structlog
 
+from sdk.escapes import clean
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
+
+
+def _only_letters(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """What a client sent must not steer the terminal that shows the log."""
+    return {key: clean(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def configure(log_format: str, level: str = "INFO") -> None:
@@ -37,7 +46,11 @@ def configure(log_format: str, level: str = "INFO") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=processors,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _only_letters,
+                renderer,
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level="WARNING", force=True)  # of libraries

@@ -49,6 +49,14 @@ def with_article(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeio" else f"a {noun}"
 
 
+def readable(text: str) -> str:
+    """What a stranger typed in place of a name, bounded, without what a name cannot contain."""
+    text = text[:MAX_CHARACTERS]
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join("?" if unicodedata.category(c) in _REFUSED else c for c in text)
+
+
 def key(name: str) -> str:
     """How the name is compared: full-width, spaced and upper-case spellings of a name are one name
     (UAX 15, NFKC)."""

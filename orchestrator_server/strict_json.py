@@ -11,7 +11,7 @@ from orchestrator_server.errors import Malformed
 MAX_DEPTH = 64
 MAX_KEYS = 1000
 _INT64 = range(-(2**63), 2**63)
-_OUTSIDE_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"?|([\[{])|([\]}])', re.DOTALL)
+_OUTSIDE_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff\x00]")
 
 

@@ -12,6 +12,7 @@ from orchestrator_server.doctor.service import Finding, Review
 from orchestrator_server.keys import Keys
 from orchestrator_server.objects.open import store_at
 from orchestrator_server.packages import storage
+from sdk.escapes import clean
 
 EXIT_FOUND = 1
 
@@ -36,11 +37,11 @@ def command(data: Path, database_url: str | None, store: str | None) -> None:
     for finding in findings:
         click.echo(f"{'no ' if finding.broken_by else 'ok '} {finding.promise}")
         for what in finding.broken_by:
-            click.echo(f"      {what}")
+            click.echo(clean(f"      {what}"))
     for review in reviews:
         if review.items:
             click.echo(f"review: {review.subject}")
         for item in review.items:
-            click.echo(f"      {item}")
+            click.echo(clean(f"      {item}"))
     if any(finding.broken_by for finding in findings):
         raise SystemExit(EXIT_FOUND)

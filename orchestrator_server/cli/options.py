@@ -18,6 +18,7 @@ from orchestrator_server.db.transaction import Database
 from orchestrator_server.errors import OrchestratorError, Unavailable
 from orchestrator_server.keys import Keys, WrongKeys
 from orchestrator_server.objects.store import WrongStore
+from sdk.escapes import clean
 
 T = TypeVar("T")
 
@@ -108,5 +109,5 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def fail(sentence: str, status: int = EXIT_CONFIG) -> NoReturn:
-    click.echo(f"orchestrator: {sentence}", err=True)
+    click.echo(clean(f"orchestrator: {sentence}"), err=True)
     raise SystemExit(status)

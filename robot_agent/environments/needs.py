@@ -16,7 +16,10 @@ from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
 
 # As PEP 723 has it: https://packaging.python.org/en/latest/specifications/inline-script-metadata/
-_BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+# Its regular expression takes a time that grows with the square of a file of openings; the same in
+# two steps: the comment that begins with one, and the last closing in it.
+_CLOSING = "# ///"
+_COMMENT = re.compile(r"(?m)^# /// script\n(?P<lines>(?:^#(?:| .*)\n)*+)(?P<last># ///\Z)?")
 
 
 class Kind(StrEnum):
@@ -95,14 +98,20 @@ def _is_the_package(entry: dict[str, Any]) -> bool:
 def _block(script: Path) -> dict[str, Any]:
     if script.suffix != ".py":
         return {}
-    found = list(_BLOCK.finditer(_read(script)))
+    found = [block for comment in _COMMENT.finditer(_read(script)) if (block := _content(comment))]
     if not found:
         return {}
     if len(found) > 1:
         raise _wrong(f"{script.name} has {len(found)} blocks of metadata; one is allowed.")
-    lines = found[0]["content"].splitlines()
-    text = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
+    text = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in found[0])
     return _parsed(text, script)
+
+
+def _content(comment: re.Match[str]) -> list[str]:
+    """The lines of a block; none if the comment has no closing."""
+    lines = comment["lines"].splitlines() + ([_CLOSING] if comment["last"] else [])
+    closings = [at for at, line in enumerate(lines) if line == _CLOSING]
+    return lines[: closings[-1]] if closings else []
 
 
 def _toml(file: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def command(context: click.Context, folder: Path, as_json: bool) -> None:
     text = "\n".join(map(str, mistakes))
     if as_json or mistakes:
         show([mistake._asdict() for mistake in mistakes], text, as_json=as_json)
-    if mistakes:
+    if not all(mistake.is_warning for mistake in mistakes):
         context.exit(Exit.ERROR)
     _warn_of_secrets(folder)
     say("Nothing is wrong with it.")

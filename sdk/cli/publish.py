@@ -23,8 +23,11 @@ def command(context: click.Context, folder: Path, profile: str | None, as_json: 
 
     Exits with 6 if a process that reads secrets waits for somebody to release the change.
     """
-    if mistakes := checking.check(folder):
+    found = checking.check(folder)
+    if mistakes := [mistake for mistake in found if not mistake.is_warning]:
         raise Failure("\n".join(map(str, mistakes)))
+    for warning in found:
+        say(f"Warning: {warning}")
     archive = publishing.pack(folder, None)
     with _bar(archive.stat().st_size) as told:
         published = talk(profile, lambda c: publishing.publish(c, folder, archive, told))

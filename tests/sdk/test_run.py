@@ -127,6 +127,18 @@ async def test_a_folder_around_a_project_is_a_mistake(sdk, package, tmp_path):
     assert (ended.code, "all of it is in the folder 'greet'" in ended.out) == (1, True), ended.out
 
 
+async def test_a_script_that_is_too_large_to_be_read_is_a_warning(sdk, package):
+    (package / "big.py").write_text("# " + "x" * 300_000)
+    (package / "deep.py").write_text("x = " + "a + " * 50_000 + "a")
+    ended = await sdk("check", package)
+    assert ended.code == 0, ended.err
+    deep, big = sorted(ended.out.splitlines(), reverse=True)
+    assert "big.py: It is too large, or has too much in it" in big
+    assert "deep.py: It is nested too deeply" in deep
+    found = json.loads((await sdk("check", package, "--json")).out)
+    assert [mistake["is_warning"] for mistake in found] == [True, True]
+
+
 async def test_a_package_is_tested_with_an_orchestrator_in_memory(package):
     write(package, "from sdk.runtime import assets, job, queues\n"
                    "def main():\n"
