@@ -31,6 +31,14 @@ WHERE m.deleted_at IS NULL
 ORDER BY m.id DESC
 LIMIT :limit;
 
+-- name: hold
+-- SQLite has one writer already.
+SELECT id FROM machines WHERE id = :id;
+
+-- name: hold [postgres]
+-- NO KEY: what refers to the machine may go on being written.
+SELECT id FROM machines WHERE id = :id FOR NO KEY UPDATE;
+
 -- name: seen
 UPDATE machines SET last_seen_at = :now WHERE id = :id;
 

@@ -66,6 +66,7 @@ class Robot(Resource, frozen=True, kw_only=True):
     machine_info: dict[str, Any] = {}
     labels: list[str] = []
     agent_version: str | None = None
+    duplicate_agent_at: datetime | None = None  # when a second agent of its name was last refused
     credential_asset_id: int | None = None
     created_at: datetime
     updated_at: datetime
