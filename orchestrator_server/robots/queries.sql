@@ -22,9 +22,13 @@ UPDATE robots SET previous_token_hash = coalesce(previous_token_hash, token_hash
 WHERE id = :id;
 
 -- name: agent_runs
-SELECT agent_instance, agent_version, agent_run, agent_run_number, agent_run_since,
-       displaced_run, displaced_run_number, refused_run, duplicate_agent_at, last_heartbeat
-FROM robots WHERE id = :id;
+-- A second agent is known by all robots of the first one.
+SELECT r.agent_instance, r.agent_version, r.agent_run, r.agent_run_number, r.agent_run_since,
+       r.displaced_run, r.displaced_run_number, r.refused_run, r.last_heartbeat,
+       (SELECT max(o.duplicate_agent_at) FROM robots AS o
+        WHERE o.machine_id = r.machine_id AND o.agent_instance = r.agent_instance)
+           AS duplicate_agent_at
+FROM robots AS r WHERE r.id = :id;
 
 -- name: run_number
 -- Of a run that has registered as any robot of the machine before.

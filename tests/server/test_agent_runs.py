@@ -91,6 +91,15 @@ async def test_a_second_agent_that_is_started_again_and_again_disturbs_nobody(ad
     assert len(await events(admin, "robot.registered")) == 1
 
 
+async def test_a_second_agent_that_one_robot_knows_is_known_to_all_of_them(agent):
+    for name in ("robot-1", "robot-2"):
+        await agent("first", name=name)
+    await agent("second", name="robot-1")
+    await agent("first", name="robot-1")
+    assert (await agent("second", name="robot-1")).kind == "robot-in-use"
+    assert (await agent("again", name="robot-2", instance="new")).kind == "robot-in-use"
+
+
 async def test_the_second_agent_may_take_over_when_the_first_one_is_gone(agent, clock):
     await agent("first")
     await agent("second", instance="other")
