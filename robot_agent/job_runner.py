@@ -58,7 +58,16 @@ async def run(place: Workplace, job: RunningJob) -> Following:
     following = log_stream.follow(job.spool, ended=ended, send=send, secrets=secrets)
     stream = asyncio.create_task(following)
     bring = artifacts.Bringer(link, entry.job_id, entry.attempt, secrets)
-    bringing = asyncio.create_task(artifacts.follow(job.folder / "work", ended=ended, bring=bring))
+    bringing = asyncio.create_task(
+        artifacts.follow_and_tell(
+            job.folder / "work",
+            ended=ended,
+            bring=bring,
+            spool=job.spool,
+            stream=stream,
+            send=send,
+        )
+    )
     listening = asyncio.create_task(orders.listen(link, job))
     try:
         report = await _outcome(place, job, entry)

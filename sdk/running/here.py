@@ -16,7 +16,7 @@ import msgspec
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import AssignedPackage, AssignedProcess, Assignment, JobReport
 from sdk.masking.mask import Mask
-from sdk.running import last_words, process
+from sdk.running import last_words, process, regular_files
 from sdk.running.command import command, script_in
 from sdk.running.environment import child_environment, mark_of
 from sdk.running.outcome import as_told, report_for
@@ -82,7 +82,7 @@ def stopped(order: StopOrder) -> None:
 
 
 async def _show(output: Path, told: Told, ended: asyncio.Event) -> None:
-    with output.open("rb") as file:
+    with regular_files.opened(output) as file:
         while True:
             is_over = ended.is_set()  # asked first: what was written before that is still read
             while piece := file.read(PIECE_BYTES):

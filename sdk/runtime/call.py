@@ -14,6 +14,7 @@ from pathlib import Path
 from sdk.runtime import arguments, modules
 from sdk.runtime.errors import BusinessError
 from sdk.runtime.job import job
+from sdk.strict_json import fit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,11 @@ def call(script: str, function: str, at_start: "AbstractSet[str]") -> None:
         _tell_exit(ending.code)
         raise
     if returned is not None:
-        job.result = arguments.as_json(returned)
+        try:
+            job.result = arguments.as_json(returned)
+        except (TypeError, ValueError) as error:
+            _tell_why(str(error))
+            raise
 
 
 def _function(names: "dict[str, Any]", script: str, function: str) -> "Any":
@@ -88,7 +93,7 @@ def _tell_why(text: str, reason: str = "script_failed", *, error_type: str | Non
         return
     if len(text) > MESSAGE_CHARACTERS:
         text = text[: MESSAGE_CHARACTERS - 1] + "…"  # by it the robot sees that a secret may be cut
-    said = {"reason": reason, "message": text, "error_type": error_type}
+    said = {"reason": reason, "message": fit(text), "error_type": error_type}
     try:
         Path(path).write_text(json.dumps(said), encoding="utf-8", errors="replace")
     except OSError as problem:

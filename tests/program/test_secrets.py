@@ -239,7 +239,8 @@ async def test_a_report_that_is_too_large_and_uncovered_comes_to_its_end(admin, 
     job, machine, _ = await a_job(admin, source)
     async with a_robot(machine, admin, tmp_path):
         ended = await job_when(admin, job, "completed", "failed")
-    assert (ended["status"], ended["result"]) == ("completed", {"truncated": True})
+    assert (ended["status"], ended["result"]) == ("failed", None)
+    assert " bytes, and 1,024 are allowed here" in ended["error_message"]
 
 
 async def test_a_late_report_is_kept_without_secrets(admin):

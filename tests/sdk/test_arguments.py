@@ -104,9 +104,15 @@ def test_what_is_returned_becomes_json():
         ("def other(): ...", "{}", "script_failed", "has no function main; it has other"),
         ("def main(n: int): ...", '{"n": "x"}', "parameters_invalid", "The parameter n"),
         ("def main(): raise ValueError('no amount')", "{}", "script_failed", "no amount"),
+        (r"def main(): raise ValueError('a \0 and \ud800')", "{}", "script_failed",
+         "a \ufffd and \ufffd"),
+        (r"def main(): return {'iban': 10**22}", "{}", "script_failed",
+         "must be JSON, and this is not: a whole number needs more than 64 bits"),
+        (r"def main(): return 'page 1\0page 2'", "{}", "script_failed", "NUL"),
+        (r"def main(): return open", "{}", "script_failed", "The result of a job must be JSON"),
         ("import nothing_of_that_name", "{}", "script_failed", "ModuleNotFoundError"),
     ],
-)
+)  # fmt: skip
 def test_why_it_failed_is_told_to_the_robot(tmp_path, text, parameters, reason, says):
     status, told = called(tmp_path, text, parameters)
     assert (status, told["reason"], says in told["message"]) == (1, reason, True)
