@@ -17,6 +17,7 @@ from orchestrator_server.http.keys import (
     KEYS,
     MAILER,
     PASSWORDS,
+    PROXY_DETECTOR,
     SEALER,
     SETTINGS,
     THROTTLE,
@@ -41,6 +42,7 @@ async def login(request: web.Request, given: Login) -> AccessToken:
     """Sign in with a user name and a password, as an OAuth2 form or as JSON."""
     database, security = request.app[DATABASE], request.app[SETTINGS].security
     throttle, address = request.app[THROTTLE], request.remote or ""
+    request.app[PROXY_DETECTOR].note_sign_in(request)
     throttle.charge(SIGN_INS, address)
     account = names.key(given.username)
     known = await database.read(service.find, given.username)

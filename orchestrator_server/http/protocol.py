@@ -6,6 +6,7 @@ Built on aiohttp's RequestHandler, whose private names it uses are checked by it
 
 import asyncio
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -14,11 +15,15 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
+from orchestrator_server.http.keys import PROXIES
+from orchestrator_server.http.proxies import TrustedProxies
 from sdk.contract.problem import MEDIA_TYPE, Problem
 
 HEADERS_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 IDLE_CONNECTIONS_PER_ADDRESS = 100
+
+RequestFactory = Callable[..., BaseRequest]
 
 
 class IdleConnections:
@@ -148,6 +153,17 @@ class Server(web.Server):
         return Protocol(self._idle, self._headers_seconds, self, loop=self._loop, **self._kwargs)
 
 
+def with_client(make: RequestFactory, proxies: TrustedProxies) -> RequestFactory:
+    """Make requests whose `remote` and `scheme` are those of the client of a trusted proxy."""
+
+    def make_with_client(message: Any, payload: Any, protocol: Any, *rest: Any) -> BaseRequest:
+        request = make(message, payload, protocol, *rest)
+        client = proxies.client(protocol.address, request.headers)
+        return request.clone(remote=client.address, scheme=client.scheme or request.scheme)
+
+    return make_with_client
+
+
 class Runner(web.AppRunner):
     """Runs an application behind these protections. The program and the tests use it alike."""
 
@@ -174,9 +190,11 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
+        proxies = self.app.get(PROXIES)
+        make = made.request_factory
         return Server(
             made.request_handler,
-            request_factory=made.request_factory,
+            request_factory=with_client(make, proxies) if proxies else make,
             idle=self._idle_connections,
             headers_seconds=self._headers_seconds,
             **made._kwargs,
