@@ -12,6 +12,7 @@ from aiohttp import web
 from orchestrator_server.access import service as people
 from orchestrator_server.app import create_app
 from orchestrator_server.config import Config
+from orchestrator_server.http.connections import raise_file_limit
 from orchestrator_server.http.keys import DATABASE, SETUP_TOKEN
 from orchestrator_server.http.protocol import Runner
 
@@ -29,6 +30,7 @@ async def serve(config: Config) -> None:
         loop.add_signal_handler(number, stopping.set)
     if parent := multiprocessing.parent_process():
         loop.add_reader(parent.sentinel, _orphaned, parent.sentinel, stopping)
+    raise_file_limit()
     app = create_app(config)
     runner = Runner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()

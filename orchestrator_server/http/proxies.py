@@ -7,9 +7,9 @@ proxy behind it, and the first one that is not trusted is the client.
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from aiohttp import web
@@ -20,6 +20,8 @@ from orchestrator_server.addresses import Network
 
 MOST_HOPS = 32
 SIGN_INS_TO_WARN = 3
+
+RequestFactory = Callable[..., web.BaseRequest]
 
 _BRACKETED = re.compile(r"\[([^]]*)\](?::[0-9]{1,5})?", re.ASCII)
 _WITH_PORT = re.compile(r"([^:]*):[0-9]{1,5}", re.ASCII)
@@ -66,6 +68,20 @@ class TrustedProxies:
     def _trusts(self, address: str) -> bool:
         found = addresses.parse(address.partition("%")[0])
         return found is not None and any(found in network for network in self._networks)
+
+
+NONE = TrustedProxies(())
+
+
+def with_client(make: RequestFactory, proxies: TrustedProxies) -> RequestFactory:
+    """Make requests whose `remote` and `scheme` are those of the client of a trusted proxy."""
+
+    def make_with_client(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
+        request = make(message, payload, protocol, *rest)
+        client = proxies.client(protocol.address, request.headers)
+        return request.clone(remote=client.address, scheme=client.scheme or request.scheme)
+
+    return make_with_client
 
 
 class ProxyDetector:

@@ -42,7 +42,7 @@ async def site():
     app = web.Application()
     app.router.add_get("/", quick)
     app.router.add_get("/wait", wait)
-    runner = Runner(app, shutdown_timeout=1, headers_seconds=0.3, idle_connections_per_address=3)
+    runner = Runner(app, shutdown_timeout=1, headers_seconds=0.3, waiting_per_client=3)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield Site(runner.addresses[0][1], slow)
