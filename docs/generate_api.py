@@ -16,6 +16,7 @@ CREDENTIAL = {
     Door.ROBOTS: "`X-Robot-Token`",
     Door.JOBS: "`Authorization: Bearer <job token>`",
     Door.WORKERS: "`X-Robot-Token`, or `Authorization: Bearer <job token>`",
+    Door.FETCHERS: "`X-Robot-Token`, or `Authorization: Bearer <token>`",
 }
 HEAD = """# API
 
@@ -40,7 +41,8 @@ def markdown() -> str:
 def _route(route: Route) -> str:
     lines = [f"### {route.method} {route.path}", "", route.summary, ""]
     permission = f", permission `{route.may}`" if route.may else ""
-    scope = f"; an SDK token with the scope `{route.sdk}`" if route.sdk else ""
+    scopes = " or ".join(f"`{scope}`" for scope in route.sdk)
+    scope = f"; an SDK token with the scope {scopes}" if scopes else ""
     lines.append(f"- credential: {CREDENTIAL[route.door]}{permission}{scope}")
     if route.query:
         lines.append(f"- query: {_link(route.query)}")

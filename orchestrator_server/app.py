@@ -20,7 +20,6 @@ from orchestrator_server.audit import routes as audit
 from orchestrator_server.config import Config
 from orchestrator_server.console import routes as console
 from orchestrator_server.dashboard import routes as dashboard
-from orchestrator_server.db.migrate import migrate
 from orchestrator_server.db.open import open_database, peers_of, warn_of_old_sqlite
 from orchestrator_server.db.peers import Peers
 from orchestrator_server.db.transaction import Database
@@ -85,6 +84,7 @@ from orchestrator_server.sdk_sessions.waiting import Waiting
 from orchestrator_server.sealing import Sealer
 from orchestrator_server.settings import routes as settings
 from orchestrator_server.settings.current import CurrentSettings
+from orchestrator_server.upgrade import upgrade
 from sdk.contract.settings import Settings
 
 FEATURES = [
@@ -143,7 +143,7 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
 
 async def prepare(database: Database, config: Config) -> keys.Keys:
     """Bring the database up to date; return the keys that belong to it."""
-    await migrate(database)
+    await upgrade(database)
     await database.write(people.create_built_in_roles)
     check = await database.read(keys.stored_check)
     loaded = keys.load(config.key_file, check=check)

@@ -127,7 +127,7 @@ def config(tmp_path, database_url):
 @pytest.fixture
 async def server(config, clock, monkeypatch):
     """A server on a real socket, with a clock that stands still; gives its application."""
-    monkeypatch.setattr(server_app, "Passwords", _fast_passwords)
+    monkeypatch.setattr(server_app, "Passwords", fast_passwords)
     async with serving(create_app(config, clock)) as app:
         yield app
 
@@ -185,7 +185,7 @@ def _in_a_loop_of_its_own(make):
         thread.submit(lambda: asyncio.run(make())).result()
 
 
-def _fast_passwords(pepper):
+def fast_passwords(pepper):
     return passwords.Passwords(pepper, cost=4)  # a quarter of a second a sign-in otherwise
 
 

@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec import UNSET
 
 from orchestrator_server.access import rules, secrets, service, users
 from orchestrator_server.access.callers import Actor, Person
 from orchestrator_server.access.service import sql
 from orchestrator_server.audit import service as audit
+from orchestrator_server.db.rows import utc
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Forbidden, Invalid, Unauthenticated
 from sdk.contract.access import ApiToken, ApiTokenCreate, ApiTokenCreated, UserKind
@@ -16,6 +18,7 @@ from sdk.contract.base import ListQuery, Page
 
 PREFIX = "rw_api_"
 NOTED_EVERY = timedelta(minutes=1)
+LIFE = timedelta(days=90)  # unless another one is asked for
 
 
 class _Holder(msgspec.Struct, frozen=True):
@@ -35,13 +38,14 @@ def create(tx: Transaction, person: Person, wanted: ApiTokenCreate) -> ApiTokenC
     scopes = wanted.scopes
     if scopes is not None and (unknown := sorted(set(scopes) - rules.EVERYTHING)):
         raise Invalid(f"There is no permission {unknown[0]}.", pointer="#/scopes")
-    if wanted.expires_at is not None and wanted.expires_at <= tx.now:
+    until = tx.now + LIFE if wanted.expires_at is UNSET else wanted.expires_at
+    if until is not None and utc(until) <= tx.now:
         raise Invalid("The token would have ended already.", pointer="#/expires_at")
     token = service.keep_token(
         tx,
         "api",
         user_id,
-        wanted.expires_at,
+        until,
         name=wanted.name,
         scopes=sorted(set(scopes)) if scopes is not None else None,
         created_by=person.username,
@@ -50,7 +54,18 @@ def create(tx: Transaction, person: Person, wanted: ApiTokenCreate) -> ApiTokenC
         sql.api_tokens, ApiToken, missing="The token is gone.", token_hash=token.hash, limit=1
     )
     audit.record(tx, person.actor, "token.created", after=created, name=wanted.name)
-    return ApiTokenCreated(**msgspec.structs.asdict(created), token=token.text)
+    shown = msgspec.structs.asdict(created)
+    return ApiTokenCreated(**shown, token=token.text, warnings=_warnings(created))
+
+
+def _warnings(token: ApiToken) -> list[str]:
+    """What makes a token worth more than it need be to a thief."""
+    found = []
+    if token.scopes is None:
+        found.append("It has no scopes, so it may do whatever its user may: give it scopes.")
+    if token.expires_at is None:
+        found.append("It never expires: give it an `expires_at`, and replace it in time.")
+    return found
 
 
 def list_tokens(tx: Transaction, person: Person, wanted: ListQuery) -> Page[ApiToken]:

@@ -33,17 +33,23 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         if self.via != "session":
             raise Forbidden("A token for programs cannot do this; sign in with your password.")
 
-    def must_be_for(self, scope: str | None) -> None:
+    def must_be_for(self, scopes: tuple[str, ...]) -> None:
         """An SDK token opens the routes of its scopes; any other token, those of its person."""
-        if self.via != "sdk" or scope in self.scopes:
+        if self.via != "sdk" or self.scopes & set(scopes):
             return
-        if scope is None:
+        if not scopes:
             raise Forbidden("SDK token not permitted for this endpoint", kind="sdk-token")
         raise Forbidden(
-            f"SDK token not permitted for this endpoint: it needs the scope {scope}; "
-            f"sign in with `sdk login --scope {scope}`.",
+            f"SDK token not permitted for this endpoint: it needs the scope {scopes[0]}; "
+            f"sign in with `sdk login --scope {scopes[0]}`.",
             kind="sdk-token",
         )
+
+    @property
+    def may_grant_secrets(self) -> bool:
+        """Whether this caller decides which processes read secrets, and what those run."""
+        is_for_it = self.via != "sdk" or "manage" in self.scopes
+        return is_for_it and "assets:edit" in self.permissions
 
     def must_hold(self, permissions: frozenset[str]) -> None:
         """Nobody gives, or takes charge of, more than they have."""
@@ -72,4 +78,5 @@ class JobCaller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Worker = RobotCaller | JobCaller
+Fetcher = RobotCaller | Person
 Caller = Person | Worker

@@ -1,10 +1,12 @@
 """Users, roles and API tokens over HTTP, for those who look after them."""
 
 from aiohttp import web
+from msgspec import UNSET
 
 from orchestrator_server.access import api_tokens, resets, roles, users
 from orchestrator_server.access.callers import Person
 from orchestrator_server.access.passwords import check_strength
+from orchestrator_server.access.routes import prove_password
 from orchestrator_server.etags import Expected
 from orchestrator_server.http.keys import DATABASE, PASSWORDS, SETTINGS
 from orchestrator_server.http.routes import delete, get, post, put
@@ -50,8 +52,16 @@ async def get_user(request: web.Request, user_id: int) -> User:
 async def update_user(
     request: web.Request, person: Person, user_id: int, wanted: UserUpdate, expected: Expected
 ) -> User:
-    """Change, disable or enable a user. The last administrator stays one."""
-    return await request.app[DATABASE].write(users.update, person, user_id, wanted, expected)
+    """Change, disable or enable a user. The last administrator stays one.
+
+    One's own e-mail address is changed with one's own `current_password`.
+    """
+    proven = None
+    if wanted.current_password is not UNSET:
+        proven = await prove_password(request, person, wanted.current_password)
+    return await request.app[DATABASE].write(
+        users.update, person, user_id, wanted, expected, proven
+    )
 
 
 async def issue_reset(request: web.Request, person: Person, user_id: int) -> ResetToken:

@@ -56,6 +56,19 @@ RETURNING id;
 INSERT INTO permissions (role_id, artifact, can_view, can_create, can_edit, can_delete)
 VALUES (:role_id, :artifact, :can_view, :can_create, :can_edit, :can_delete);
 
+-- name: built_in_role
+SELECT id FROM roles WHERE name_key = :name_key AND is_built_in;
+
+-- name: add_permissions
+-- What a role holds already it keeps.
+INSERT INTO permissions (role_id, artifact, can_view, can_create, can_edit, can_delete)
+VALUES (:role_id, :artifact, :can_view, :can_create, :can_edit, :can_delete)
+ON CONFLICT (role_id, artifact) DO UPDATE SET
+    can_view = permissions.can_view OR excluded.can_view,
+    can_create = permissions.can_create OR excluded.can_create,
+    can_edit = permissions.can_edit OR excluded.can_edit,
+    can_delete = permissions.can_delete OR excluded.can_delete;
+
 -- name: users
 SELECT id, username, kind, email, full_name, is_admin, is_active, created_at, updated_at
 FROM users

@@ -9,7 +9,7 @@ from orchestrator_server.access.callers import SYSTEM, Actor, Person
 from orchestrator_server.access.service import Known, sql
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db.transaction import Transaction
-from orchestrator_server.errors import Invalid
+from orchestrator_server.errors import Forbidden, Invalid
 from sdk.contract.access import Register, ResetToken, User, UserKind
 from sdk.contract.audit import ActorType
 
@@ -76,6 +76,8 @@ def change(tx: Transaction, person: Person, known: Known, password_hash: str) ->
 def issue(tx: Transaction, person: Person, user_id: int) -> ResetToken:
     """A token for an administrator to hand over; the one before, if any, is dead."""
     user = users.get(tx, user_id)
+    if user_id == person.id:
+        raise Forbidden("Change your own password with POST /api/auth/password instead.")
     users.must_be_above(tx, person, user)
     if user.kind is UserKind.SERVICE:
         raise Invalid("A service account has no password; give it an API token.")

@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 from orchestrator_server import names
 from orchestrator_server.access import rules
-from orchestrator_server.access.callers import Person
+from orchestrator_server.access.callers import SYSTEM, Person
 from orchestrator_server.access.service import sql
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db.transaction import Transaction
@@ -13,6 +13,7 @@ from orchestrator_server.errors import AlreadyExists, Conflict, Invalid
 from orchestrator_server.etags import Expected
 from sdk.contract.access import (
     GrantedPermission,
+    Operation,
     Role,
     RoleCreate,
     RolePermission,
@@ -98,6 +99,24 @@ def delete(tx: Transaction, person: Person, role_id: int) -> None:
         raise Conflict(f"Role {role.name} is held by {holders.count} users; take it from them.")
     tx.run(sql.delete_role, id=role_id)
     audit.record(tx, person.actor, "role.deleted", before=role, name=role.name)
+
+
+def update_built_in_roles(tx: Transaction) -> None:
+    """Give the built-in roles of an earlier release the permissions that they have gained."""
+    for name, artifacts in rules.BUILT_IN.items():
+        role = tx.maybe(sql.built_in_role, _Id, name_key=names.key(name))
+        if role is None:
+            continue
+        held = _rights(get(tx, role.id))
+        wanted = {rules.permission(a, o) for a, operations in artifacts.items() for o in operations}
+        if not (gained := sorted(wanted - held)):
+            continue
+        for artifact, operations in artifacts.items():
+            can = {f"can_{operation}": operation in operations for operation in Operation}
+            tx.run(sql.add_permissions, role_id=role.id, artifact=artifact, **can)
+        audit.record(
+            tx, SYSTEM, "role.updated", entity_id=role.id, name=name, metadata={"gained": gained}
+        )
 
 
 def _grant(

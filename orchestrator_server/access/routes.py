@@ -119,18 +119,27 @@ async def me(request: web.Request, person: Person) -> Me:
 
 async def change_password(request: web.Request, person: Person, wanted: PasswordChange) -> None:
     """Change one's own password; one's other sign-ins end."""
+    known = await prove_password(request, person, wanted.current_password)
+    new = await _hashed(request, wanted.new_password, person.username)
+    await request.app[DATABASE].write(resets.change, person, known, new)
+
+
+async def prove_password(request: web.Request, person: Person, password: str) -> service.Known:
+    """The caller, whose password this is: whoever holds a stolen sign-in does not know it.
+
+    Raises Forbidden, kind `wrong-password`, if it is not; guesses count as those of a sign-in.
+    """
     person.must_be_signed_in()
     throttle, address = request.app[THROTTLE], request.remote or ""
     throttle.charge(SIGN_INS, address)
     account = names.key(person.username)
     known = await request.app[DATABASE].read(resets.known, person.id)
-    right = await request.app[PASSWORDS].verify(wanted.current_password, known.password_hash)
+    right = await request.app[PASSWORDS].verify(password, known.password_hash)
     if not right or throttle.is_locked(account, address):
         throttle.failed(account, address, request.app[SETTINGS].security)
         raise Forbidden("Your current password is another one.", kind="wrong-password")
     throttle.refund(SIGN_INS, address)
-    new = await _hashed(request, wanted.new_password, person.username)
-    await request.app[DATABASE].write(resets.change, person, known, new)
+    return known
 
 
 async def _hashed(request: web.Request, password: str, username: str) -> str:

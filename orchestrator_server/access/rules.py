@@ -41,7 +41,9 @@ BUILT_IN: dict[str, dict[Artifact, set[Operation]]] = {
         Artifact.QUEUE_ITEMS: _ALL,
         Artifact.ASSETS: _ALL,
     }
-    | {Artifact.JOBS: {Operation.VIEW, Operation.CREATE, Operation.EDIT}, Artifact.TRIGGERS: _ALL},
+    | {Artifact.JOBS: {Operation.VIEW, Operation.CREATE, Operation.EDIT}, Artifact.TRIGGERS: _ALL}
+    # Whoever grants secrets also decides what the processes that read them run.
+    | {Artifact.PROCESSES: {Operation.VIEW, Operation.EDIT}},
     "Developer": _VIEW_ALL
     | _NO_ACCESS_MANAGEMENT
     | {Artifact.PACKAGES: _ALL, Artifact.PROCESSES: _ALL, Artifact.QUEUE_ITEMS: _ALL}

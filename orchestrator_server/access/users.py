@@ -1,7 +1,6 @@
 """The verbs with which people look after users. Nobody gives more than they have."""
 
 import msgspec
-from msgspec import UNSET
 
 from orchestrator_server import names
 from orchestrator_server.access import service
@@ -44,7 +43,7 @@ def create(tx: Transaction, person: Person, wanted: UserCreate, password_hash: s
             pointer="#/kind",
         )
     if wanted.is_admin:
-        _must_be_admin(tx, person)
+        must_be_admin(tx, person)
     user = service.create_user(
         tx,
         person.actor,
@@ -61,15 +60,28 @@ def create(tx: Transaction, person: Person, wanted: UserCreate, password_hash: s
 
 
 def update(
-    tx: Transaction, person: Person, user_id: int, wanted: UserUpdate, expected: Expected
+    tx: Transaction,
+    person: Person,
+    user_id: int,
+    wanted: UserUpdate,
+    expected: Expected,
+    proven: service.Known | None = None,
 ) -> User:
+    """Change a user; `proven` is the caller, if they have sent their password and it was right."""
     _one_after_the_other(tx)
     before = get(tx, user_id)
     expected.must_fit(before)
     must_be_above(tx, person, before)
-    if wanted.email is not UNSET and user_id == person.id:
-        person.must_be_signed_in()  # whoever reads that mail can set the password
-    changed = msgspec.structs.replace(before, **wanted.given())
+    changes = wanted.given()
+    changes.pop("current_password", None)
+    changed = msgspec.structs.replace(before, **changes)
+    if user_id == person.id and changed.email != before.email and proven is None:
+        raise Forbidden(
+            "Your own e-mail address decides who can set your password: send your "
+            "`current_password` with it."
+        )
+    if proven is not None:
+        service.must_still_stand(tx, proven)
     if names.key(changed.username) != names.key(before.username):
         service.must_be_free(tx, changed.username)
     service.must_be_a_name(changed.username)
@@ -125,7 +137,7 @@ def must_be_above(tx: Transaction, person: Person, user: User) -> None:
     if user.id != person.id:
         person.must_hold(service.permissions_of(tx, user.id, is_admin=user.is_admin))
         if user.is_admin:
-            _must_be_admin(tx, person)
+            must_be_admin(tx, person)
 
 
 def _give(tx: Transaction, person: Person, user: User, role_ids: list[int]) -> None:
@@ -146,7 +158,7 @@ def _check_standing(tx: Transaction, person: Person, before: User, changed: User
     if before.id == person.id:
         raise Forbidden("Nobody changes their own standing; ask another administrator.")
     if before.is_admin != changed.is_admin:
-        _must_be_admin(tx, person)
+        must_be_admin(tx, person)
         if before.kind is UserKind.SERVICE:
             raise Invalid("A service account is no administrator.", pointer="#/is_admin")
     remaining = {admin.id for admin in tx.all(sql.admins, _Id)} - {before.id}
@@ -163,7 +175,7 @@ def _one_after_the_other(tx: Transaction) -> None:
     tx.all(sql.admins, _Id)
 
 
-def _must_be_admin(tx: Transaction, person: Person) -> None:
+def must_be_admin(tx: Transaction, person: Person) -> None:
     """As the database has it now: somebody may have taken it away this instant."""
     person.must_hold(EVERYTHING)  # a token with scopes speaks for less than its user
     if person.id not in {admin.id for admin in tx.all(sql.admins, _Id)}:

@@ -1,17 +1,22 @@
-"""Which secrets an attempt has read: its robot covers them in all that it sends.
+"""Running jobs read assets, and their robots learn which secrets to mask in what they send.
 
-Also as they were, if they were changed since: sealed copies, until its log is closed.
+A robot gets the values as its attempt has read them, and no later ones: of those that were
+replaced since, sealed copies are kept until the log of the attempt is closed.
 """
 
 import msgspec
 
-from orchestrator_server.access.callers import RobotCaller
-from orchestrator_server.assets.service import place, sql
+from orchestrator_server import names
+from orchestrator_server.access.callers import JobCaller, RobotCaller
+from orchestrator_server.assets.service import Stored, place, sql
+from orchestrator_server.audit import service as audit
 from orchestrator_server.db.transaction import Transaction
-from orchestrator_server.errors import Conflict
+from orchestrator_server.errors import Conflict, Forbidden, Unauthenticated
+from orchestrator_server.grants import service as grants
 from orchestrator_server.jobs import attempts
 from orchestrator_server.jobs.lifecycle import LOG_STAYS_OPEN
 from orchestrator_server.sealing import Sealer, key_id_of
+from sdk.contract.assets import AssetValue
 from sdk.contract.runner import SecretsRead
 
 
@@ -28,12 +33,53 @@ class _Count(msgspec.Struct, frozen=True):
     count: int
 
 
-def told(
+def read(tx: Transaction, sealer: Sealer, job: JobCaller, name: str) -> AssetValue:
+    """The plain value for a running job; reads of secrets are in the audit trail.
+
+    Raises NotFound without the asset, Forbidden if the job's process or robot may not read it.
+    """
+    reader = tx.maybe(sql.reader, grants.Job, id=job.id, attempt=job.attempt)
+    if reader is None:
+        raise Unauthenticated("This job has ended, and its token with it.")
+    missing = f"There is no asset {name}."
+    stored = tx.one(sql.share, Stored, missing=missing, name_key=names.key(name))
+    if stored.robot_id not in (None, reader.robot_id):
+        raise Forbidden(f"Asset {stored.name} is for the jobs of another robot.")
+    value = stored.value
+    if stored.sealed is not None:
+        if not stored.any_process:
+            grants.check(tx, stored.id, stored.name, reader)
+        value = sealer.open(stored.sealed, place(stored.id))
+        _note_read(tx, job, stored)
+    return AssetValue(name=stored.name, type=stored.type, value=value, username=stored.username)
+
+
+def record_refusal(tx: Transaction, job: JobCaller, name: str) -> None:
+    audit.record(tx, job.actor, "asset.read_refused", name=name, metadata={"job_id": job.id})
+
+
+def _note_read(tx: Transaction, job: JobCaller, stored: Stored) -> None:
+    read = {"job_id": job.id, "attempt": job.attempt}
+    tx.run(sql.note_read, asset_id=stored.id, value_version=stored.value_version, **read)
+    audit.record(tx, job.actor, "asset.read", entity_id=stored.id, name=stored.name, metadata=read)
+
+
+def send(
     tx: Transaction, sealer: Sealer, robot: RobotCaller, job_id: int, attempt: int
 ) -> SecretsRead:
-    """To the robot that was granted the attempt."""
-    attempts.writer_of(tx, robot, job_id, attempt)
-    return SecretsRead(count=count(tx, job_id, attempt), values=values(tx, sealer, job_id, attempt))
+    """The values that an attempt has read, for the robot that has it, until its log is closed.
+
+    The first time is in the audit trail. Raises Conflict once the log is closed.
+    """
+    attempts.late_writer_of(tx, robot, job_id, attempt)
+    found = values(tx, sealer, job_id, attempt)
+    if found and attempts.note_secrets_sent(tx, job_id, attempt):
+        metadata = {"attempt": attempt, "secrets": len(found)}
+        audit.record(
+            tx, robot.actor, "job.secrets_sent", entity_id=job_id, name=str(job_id),
+            metadata=metadata,
+        )  # fmt: skip
+    return SecretsRead(count=count(tx, job_id, attempt), values=found)
 
 
 def values(tx: Transaction, sealer: Sealer, job_id: int, attempt: int) -> list[str]:

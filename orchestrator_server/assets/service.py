@@ -1,4 +1,4 @@
-"""The verbs of an asset. What is secret is sealed, and shown to running jobs alone."""
+"""The verbs of an asset. What is secret is sealed, and shown to jobs that may read it alone."""
 
 from datetime import datetime
 from typing import Any
@@ -7,24 +7,18 @@ import msgspec
 from msgspec import UNSET
 
 from orchestrator_server import names
-from orchestrator_server.access.callers import Actor, JobCaller
+from orchestrator_server.access.callers import Actor
 from orchestrator_server.assets import values
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
-from orchestrator_server.errors import AlreadyExists, Conflict, Forbidden, Invalid, Unauthenticated
+from orchestrator_server.errors import AlreadyExists, Conflict, Invalid
 from orchestrator_server.etags import Expected
+from orchestrator_server.grants import service as grants
 from orchestrator_server.jobs.lifecycle import LOG_STAYS_OPEN
 from orchestrator_server.sealing import Place, Sealer
-from sdk.contract.assets import (
-    Asset,
-    AssetCreate,
-    AssetQuery,
-    AssetType,
-    AssetUpdate,
-    AssetValue,
-)
+from sdk.contract.assets import Asset, AssetCreate, AssetQuery, AssetType, AssetUpdate
 from sdk.contract.base import MASK, Page
 
 sql = queries.load(__package__)
@@ -41,23 +35,22 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     sealed: str | None = None
     description: str | None = None
     robot_id: int | None = None
+    any_process: bool = False
+    value_version: int = 1  # rises with each new value of a secret
     created_at: datetime
     updated_at: datetime
 
-    def shown(self) -> Asset:
+    def shown(self, process_ids: list[int]) -> Asset:
         """As people see it."""
         fields = msgspec.structs.asdict(self)
+        del fields["value_version"]
         if fields.pop("sealed") is not None:
             fields["value"] = MASK
-        return Asset(**fields)
+        return Asset(**fields, process_ids=process_ids)
 
 
 class _Id(msgspec.Struct, frozen=True):
     id: int
-
-
-class _Reader(msgspec.Struct, frozen=True):
-    robot_id: int
 
 
 class _Name(msgspec.Struct, frozen=True):
@@ -74,6 +67,7 @@ def create(
 ) -> Asset:
     type_ = values.canonical(wanted.type)
     values.check(type_, wanted.value, wanted.username)
+    values.check_grants(type_, wanted.process_ids, any_process=wanted.any_process)
     name = names.clean(wanted.name, what="asset")
     _must_be_free(tx, name)
     is_secret = type_ in values.SEALED
@@ -88,22 +82,35 @@ def create(
         username=wanted.username,
         description=wanted.description,
         robot_id=robot_id,
+        any_process=wanted.any_process,
     )
     if is_secret:  # its place is known only now
         tx.run(sql.seal, id=created.id, sealed=sealer.seal(wanted.value, place(created.id)))
+        grants.replace(tx, created.id, wanted.process_ids, actor)
     asset = get(tx, created.id)
     audit.record(tx, actor, "asset.created", after=asset, name=name)
     return asset
 
 
 def get(tx: Transaction, asset_id: int) -> Asset:
-    return _stored(tx, asset_id).shown()
+    return shown(tx, _stored(tx, asset_id))
+
+
+def locked(tx: Transaction, asset_id: int) -> Stored:
+    """The row, which nothing else changes until this unit ends."""
+    return tx.one(sql.lock, Stored, missing=_missing(asset_id), id=asset_id)
+
+
+def shown(tx: Transaction, stored: Stored) -> Asset:
+    """As people see it."""
+    return stored.shown(grants.of_assets(tx, [stored.id])[stored.id])
 
 
 def list_assets(tx: Transaction, wanted: AssetQuery) -> Page[Asset]:
     """Searched by name alone: a search in values would tell secrets apart."""
     page = tx.page(sql.list, Stored, wanted, pattern=names.pattern(wanted.search))
-    return Page([stored.shown() for stored in page.items], page.more)
+    granted = grants.of_assets(tx, [stored.id for stored in page.items])
+    return Page([stored.shown(granted[stored.id]) for stored in page.items], page.more)
 
 
 def update(
@@ -114,8 +121,8 @@ def update(
     wanted: AssetUpdate,
     expected: Expected,
 ) -> Asset:
-    stored = tx.one(sql.lock, Stored, missing=_missing(asset_id), id=asset_id)
-    before = stored.shown()
+    stored = locked(tx, asset_id)
+    before = shown(tx, stored)
     expected.must_fit(before)
     type_ = stored.type if wanted.type is UNSET else values.canonical(wanted.type)
     if wanted.name is not UNSET and names.key(wanted.name) != names.key(stored.name):
@@ -125,10 +132,13 @@ def update(
     if type_ is not AssetType.CREDENTIAL and wanted.username is UNSET:
         username = None
     value, sealed = _value(sealer, stored, type_, wanted.value, username)
+    any_process = _regrant(tx, actor, before, type_, wanted)
     if sealed != stored.sealed:
         _keep_for_readers(tx, asset_id)
     tx.run(
         sql.update,
+        any_process=any_process,
+        value_version=stored.value_version + (sealed != stored.sealed),
         id=asset_id,
         name=name,
         name_key=names.key(name),
@@ -162,32 +172,9 @@ def discard(tx: Transaction, actor: Actor, asset_id: int) -> None:
     """Delete it with the robot that it belongs to."""
     asset = get(tx, asset_id)
     _keep_for_readers(tx, asset_id)
+    grants.remove(tx, asset_id)
     tx.run(sql.delete, id=asset_id)
     audit.record(tx, actor, "asset.deleted", before=asset, name=asset.name)
-
-
-def read(tx: Transaction, sealer: Sealer, job: JobCaller, name: str) -> AssetValue:
-    """The plain value for a running job; reads of secrets are in the audit trail."""
-    reader = tx.maybe(sql.reader, _Reader, id=job.id, attempt=job.attempt)
-    if reader is None:
-        raise Unauthenticated("This job has ended, and its token with it.")
-    missing = f"There is no asset {name}."
-    stored = tx.one(sql.list, Stored, missing=missing, name_key=names.key(name), limit=1)
-    if stored.robot_id not in (None, reader.robot_id):
-        raise Forbidden(f"Asset {stored.name} is for the jobs of another robot.")
-    value = stored.value
-    if stored.sealed is not None:
-        value = sealer.open(stored.sealed, place(stored.id))
-        metadata = {"job_id": job.id, "attempt": job.attempt}
-        tx.run(sql.note_read, asset_id=stored.id, **metadata)
-        audit.record(
-            tx, job.actor, "asset.read", entity_id=stored.id, name=stored.name, metadata=metadata
-        )
-    return AssetValue(name=stored.name, type=stored.type, value=value, username=stored.username)
-
-
-def record_refusal(tx: Transaction, job: JobCaller, name: str) -> None:
-    audit.record(tx, job.actor, "asset.read_refused", name=name, metadata={"job_id": job.id})
 
 
 def place(asset_id: int) -> Place:
@@ -212,6 +199,22 @@ def _value(
     if type_ in values.SEALED:
         return None, sealer.seal(value, place(stored.id))
     return value, None
+
+
+def _regrant(
+    tx: Transaction, actor: Actor, before: Asset, type_: AssetType, wanted: AssetUpdate
+) -> bool:
+    """Grant it as wanted; return whether all processes may read it. Only a secret has grants."""
+    is_secret = type_ in values.SEALED
+    process_ids = before.process_ids if is_secret else []
+    any_process = before.any_process and is_secret
+    if wanted.process_ids is not UNSET:
+        process_ids = wanted.process_ids
+    if wanted.any_process is not UNSET:
+        any_process = wanted.any_process
+    values.check_grants(type_, process_ids, any_process=any_process)
+    grants.replace(tx, before.id, process_ids, actor)
+    return any_process
 
 
 def _keep_for_readers(tx: Transaction, asset_id: int) -> None:

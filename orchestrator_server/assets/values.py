@@ -41,6 +41,17 @@ def canonical(spelling: str) -> AssetType:
         ) from None
 
 
+def check_grants(type_: AssetType, process_ids: list[int], *, any_process: bool) -> None:
+    """Raise Invalid if an asset of this type cannot be granted, or is granted twice."""
+    if type_ not in SEALED and (process_ids or any_process):
+        pointer = "#/process_ids" if process_ids else "#/any_process"
+        raise Invalid(
+            f"An asset of type {type_} is no secret: all jobs may read it.", pointer=pointer
+        )
+    if len(set(process_ids)) != len(process_ids):
+        raise Invalid("A process is named twice; name each once.", pointer="#/process_ids")
+
+
 def check(type_: AssetType, value: Any, username: str | None) -> None:
     """Raise Invalid if an asset of this type cannot be so."""
     if username is not None and type_ is not AssetType.CREDENTIAL:

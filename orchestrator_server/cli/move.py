@@ -6,9 +6,9 @@ import click
 
 from orchestrator_server.cli import options
 from orchestrator_server.config import Config
-from orchestrator_server.db.migrate import migrate
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.keys import Keys
+from orchestrator_server.upgrade import upgrade
 
 
 @click.command("move")
@@ -44,13 +44,13 @@ def command(data: Path, database_url: str | None) -> None:
 
 
 async def _brought_up_to_date(database: Database, _: Keys) -> None:
-    await migrate(database)
+    await upgrade(database)
 
 
 async def _migrated(config: Config) -> None:
     database = await options.open_now(config)
     try:
-        await migrate(database)
+        await upgrade(database)
     finally:
         await database.close()
 

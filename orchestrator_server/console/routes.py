@@ -26,8 +26,12 @@ SIGN_IN = "/console/sign-in"
 _OUR_PAGES = re.compile(r"/console/sdk(\?code=[A-Za-z-]{1,20})?", re.ASCII)
 _MEANING = {
     "default": "read assets and queues (secrets stay hidden), and put items into queues",
-    "publish": "upload packages, and make or change processes",
-    "run": "start and cancel jobs, and read them and their logs",
+    "publish": "upload and download packages, and make or change processes",
+    "run": "start, retry and cancel jobs, and read them, their logs and their artifacts",
+    "manage": (
+        "manage queues, assets, machines and robots: this is worth every secret that your robots "
+        "can reach"
+    ),
 }
 
 Short = Annotated[str, Meta(max_length=200)]

@@ -1,6 +1,7 @@
 """Bring a database up to date: numbered SQL files, applied once, in order, and written down."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from importlib import resources
 from string import Template
 
@@ -35,11 +36,17 @@ class _Table(msgspec.Struct, frozen=True):
     name: str
 
 
-async def migrate(database: Database) -> None:
+Step = Callable[[Transaction], None]
+
+
+async def migrate(database: Database, steps: Mapping[str, Step] | None = None) -> None:
+    """Apply the migrations that the database has not had. `steps`, by the name of a migration's
+    file, is what is done in code with it, in the same transaction."""
     ours = _ours()
     await database.write(_prepare, _RECORD.substitute(database.words), list(ours))
     for migration, text in ours.items():
-        await database.write(_apply, migration, Template(text).substitute(database.words))
+        script = Template(text).substitute(database.words)
+        await database.write(_apply, migration, script, (steps or {}).get(migration.name))
 
 
 def is_empty(tx: Transaction) -> bool:
@@ -59,12 +66,14 @@ def _prepare(tx: Transaction, record: str, ours: list[Migration]) -> None:
             )
 
 
-def _apply(tx: Transaction, migration: Migration, script: str) -> None:
+def _apply(tx: Transaction, migration: Migration, script: str, step: Step | None) -> None:
     tx.run(sql.lock_migrations)
     applied = {theirs.version: theirs for theirs in tx.all(sql.applied_migrations, Migration)}
     theirs = applied.get(migration.version)
     if theirs is None:
         tx.script(script)
+        if step is not None:
+            step(tx)
         tx.run(sql.record_migration, **msgspec.structs.asdict(migration))
     elif theirs != migration:
         raise CannotMigrate(

@@ -28,6 +28,7 @@ class Door(Enum):
     ROBOTS = "robots"
     JOBS = "running jobs"
     WORKERS = "robots and running jobs"
+    FETCHERS = "robots and people"
 
 
 def origin(request: web.Request) -> Actor:
@@ -47,7 +48,8 @@ async def identify(request: web.Request, door: Door) -> Caller | None:
     check_credentials(request)
     if door is Door.PUBLIC:
         return None
-    if door is Door.ROBOTS or (door is Door.WORKERS and "X-Robot-Token" in request.headers):
+    is_shared = door in (Door.WORKERS, Door.FETCHERS)
+    if door is Door.ROBOTS or (is_shared and "X-Robot-Token" in request.headers):
         token = request.headers.get("X-Robot-Token", "")
         if not token:
             raise Unauthenticated("Send the robot's token in the header X-Robot-Token.")

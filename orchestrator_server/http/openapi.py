@@ -17,6 +17,7 @@ _SECURITY: dict[Door, list[dict[str, list[str]]]] = {
     Door.ROBOTS: [{"robot": []}],
     Door.JOBS: [{"job": []}],
     Door.WORKERS: [{"robot": []}, {"job": []}],
+    Door.FETCHERS: [{"robot": []}, {"person": []}],
 }
 _REF = "#/components/schemas/{name}"
 
@@ -70,7 +71,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.may:
         operation["x-permission"] = route.may
     if route.sdk:
-        operation["x-sdk-scope"] = route.sdk
+        operation["x-sdk-scopes"] = list(route.sdk)
     if route.method in ("POST", "PUT") and (
         route.takes or route.media_types != ("application/json",)
     ):

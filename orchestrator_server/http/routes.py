@@ -43,7 +43,7 @@ class Route(NamedTuple):
     texts: tuple[str, ...]  # names in the path that are not ids
     documented: bool  # whether it stands in `/openapi.json`
     repeatable: bool  # whether it answers an Idempotency-Key once
-    sdk: str | None  # the scope with which an SDK token opens it; None: it does not
+    sdk: tuple[str, ...]  # an SDK token opens it with one of these scopes; none: never
 
     @property
     def summary(self) -> str:
@@ -74,7 +74,7 @@ def _route(method: str, path: str, handler: Callable[..., Awaitable[Any]], **sai
         texts=tuple(name for name in in_path if hints[name] is str),
         documented=said.get("documented", True),
         repeatable=said.get("repeatable", False),
-        sdk=said.get("sdk"),
+        sdk=_scopes(said.get("sdk", ())),
     )
 
 
@@ -142,6 +142,17 @@ def job_put(path: str, handler: Callable[..., Awaitable[Any]], **said: Any) -> R
 def worker_post(path: str, handler: Callable[..., Awaitable[Any]], **said: Any) -> Route:
     """A row for robots, and for the jobs that run on them."""
     return _route("POST", path, handler, door=Door.WORKERS, **said)
+
+
+def fetcher_get(
+    path: str, handler: Callable[..., Awaitable[Any]], *, may: str, **said: Any
+) -> Route:
+    """A row for robots, and for people with this permission."""
+    return _route("GET", path, handler, door=Door.FETCHERS, may=may, **said)
+
+
+def _scopes(said: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else said
 
 
 def _of_kind(hints: dict[str, Any], kind: type) -> list[type]:

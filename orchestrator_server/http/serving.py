@@ -7,7 +7,14 @@ import msgspec
 from aiohttp import web
 
 from orchestrator_server import etags
-from orchestrator_server.access.callers import Caller, JobCaller, Person, RobotCaller, Worker
+from orchestrator_server.access.callers import (
+    Caller,
+    Fetcher,
+    JobCaller,
+    Person,
+    RobotCaller,
+    Worker,
+)
 from orchestrator_server.errors import NotFound
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies
@@ -21,7 +28,7 @@ ID_PATTERN = "[1-9][0-9]{0,18}"
 TEXT_PATTERN = "[^/]{1,255}"
 _ABOUT_WORK = ("/api/jobs", "/api/queue-items")  # these change nothing about anybody
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_CALLERS = (Person, RobotCaller, JobCaller, Worker)
+_CALLERS = (Person, RobotCaller, JobCaller, Worker, Fetcher)
 
 
 def mount(app: web.Application, route: Route) -> None:

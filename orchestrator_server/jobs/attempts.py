@@ -143,6 +143,11 @@ def late_writer_of(
     return recorded
 
 
+def note_secrets_sent(tx: Transaction, job_id: int, attempt: int) -> bool:
+    """Whether this is the first time that secrets of the attempt are sent to its robot."""
+    return tx.maybe(sql.note_secrets_sent, Id, job_id=job_id, attempt=attempt) is not None
+
+
 def running(tx: Transaction, caller: JobCaller) -> RunningJob:
     found = tx.maybe(sql.running_job, RunningJob, id=caller.id, attempt=caller.attempt)
     if found is None:

@@ -93,3 +93,6 @@ WHERE k.id = :id AND EXISTS (
     SELECT 1 FROM processes AS p
     WHERE p.package_id = k.id AND p.is_active AND p.deleted_at IS NULL
       AND r.labels::jsonb @> p.labels::jsonb);
+
+-- name: file_of
+SELECT file_path, sha256, size_bytes FROM packages WHERE id = :id AND deleted_at IS NULL;

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from aiohttp import BodyPartReader, web
 
-from orchestrator_server.access.callers import Person, RobotCaller
+from orchestrator_server.access.callers import Fetcher, Person, RobotCaller
 from orchestrator_server.errors import Invalid, Malformed, OrchestratorError, Unavailable
 from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies, downloads, repeats
 from orchestrator_server.http.keys import DATA_FOLDER, DATABASE, OBJECTS
-from orchestrator_server.http.routes import delete, get, post, put, robot_get
+from orchestrator_server.http.routes import delete, fetcher_get, get, post, put
 from orchestrator_server.http.serving import reply
 from orchestrator_server.objects.incoming import Incoming, receive
 from orchestrator_server.objects.store import tidy
@@ -105,10 +105,14 @@ async def preflight_package(
 
 
 async def download_package(
-    request: web.Request, robot: RobotCaller, package_id: int
+    request: web.Request, caller: Fetcher, package_id: int
 ) -> web.StreamResponse:
-    """Fetch the archive of a package whose job this robot is running, or may be given."""
-    stored = await request.app[DATABASE].read(service.file_for, robot, package_id)
+    """Fetch the archive of a package. A robot gets those whose jobs it runs, or may be given."""
+    database = request.app[DATABASE]
+    if isinstance(caller, RobotCaller):
+        stored = await database.read(service.file_for, caller, package_id)
+    else:
+        stored = await database.read(service.file_of, package_id)
     wanted = downloads.Wanted(
         FOLDER + stored.file_path, stored.size_bytes, stored.sha256, "The file of this package"
     )
@@ -181,5 +185,10 @@ ROUTES = [
     post("/api/packages/preflight", preflight_package, may="packages:create", sdk="publish"),
     put("/api/packages/{package_id}", update_package, may="packages:edit"),
     delete("/api/packages/{package_id}", delete_package, may="packages:delete"),
-    robot_get("/api/packages/{package_id}/download", download_package),
+    fetcher_get(
+        "/api/packages/{package_id}/download",
+        download_package,
+        may="packages:view",
+        sdk="publish",
+    ),
 ]

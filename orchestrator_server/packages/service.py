@@ -122,6 +122,11 @@ def file_for(tx: Transaction, robot: RobotCaller, package_id: int) -> StoredFile
     )
 
 
+def file_of(tx: Transaction, package_id: int) -> StoredFile:
+    missing = f"There is no package {package_id}."
+    return tx.one(sql.file_of, StoredFile, missing=missing, id=package_id)
+
+
 def sortable(version: str) -> str:
     """A text that sorts as the numbers of X.Y.Z do."""
     return ".".join(number.zfill(9) for number in version.split("."))

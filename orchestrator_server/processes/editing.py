@@ -1,41 +1,49 @@
-"""The verbs with which people change a process. Jobs that exist go on with what they pinned."""
+"""The verbs with which people change a process. Jobs that exist go on with what they pinned.
+
+Where secrets were granted to a process by name, whoever changes what it runs, or where, decides
+what reads them: that takes the right to grant secrets as well.
+"""
 
 from typing import Any
 
 import msgspec
 
 from orchestrator_server import names, parameters
-from orchestrator_server.access.callers import Actor
+from orchestrator_server.access.callers import Person
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
-from orchestrator_server.errors import AlreadyExists, Conflict
+from orchestrator_server.errors import AlreadyExists, Conflict, Forbidden
 from orchestrator_server.etags import Expected
+from orchestrator_server.grants import service as grants
 from orchestrator_server.packages import service as packages
 from orchestrator_server.processes.service import by_name, schema_of, sql
 from sdk.contract.processes import Process, ProcessUpdate
 
-# A change of one of these is a change of what would run.
-_RUNS = ("package_id", "script_path", "parameters_schema", "default_parameters")
-_AS_JSON = ("parameters_schema", "default_parameters", "labels", "preload")
+# A change of one of these is a change of what would run, or where.
+_RUNS = (
+    *("package_id", "script_path", "parameters_schema", "default_parameters"),
+    *("labels", "start", "preload"),
+)
+_LOCKED = ("package_id", "script_path", "start", "preload")
+_AS_JSON = ("parameters_schema", "default_parameters", "labels", "preload", "secrets", "proposal")
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: int
 
 
 def update(
-    tx: Transaction, actor: Actor, process_id: int, wanted: ProcessUpdate, expected: Expected
+    tx: Transaction, person: Person, process_id: int, wanted: ProcessUpdate, expected: Expected
 ) -> Process:
-    before = _locked(tx, process_id)
+    before = locked(tx, process_id)
     expected.must_fit(before)
-    changes = wanted.given()
-    if "name" in changes:
-        changes["name"] = _free_name(tx, before, changes["name"])
-    if changes.get("parameters_schema") is not None:
-        parameters.check_schema(changes["parameters_schema"])
-    return _change(tx, actor, before, changes, "process.updated")
+    return change(tx, person, before, wanted.given(), "process.updated")
 
 
-def upgrade(tx: Transaction, actor: Actor, process_id: int) -> Process:
+def upgrade(tx: Transaction, person: Person, process_id: int) -> Process:
     """To the newest active version of its package; without a newer one, nothing happens."""
-    before = _locked(tx, process_id)
+    before = locked(tx, process_id)
     package = packages.newest(tx, packages.get_any(tx, before.package_id).name)
     if package is None:
         raise Conflict(
@@ -43,23 +51,78 @@ def upgrade(tx: Transaction, actor: Actor, process_id: int) -> Process:
         )
     if package.id == before.package_id:
         return before
-    return _change(tx, actor, before, {"package_id": package.id}, "process.upgraded")
+    return change(tx, person, before, {"package_id": package.id}, "process.upgraded")
 
 
-def _change(
-    tx: Transaction, actor: Actor, before: Process, changes: dict[str, Any], action: str
+def use(tx: Transaction, person: Person, package_id: int) -> list[Process]:
+    """Move every process of the package's name to this version of it, up or down, or none."""
+    package = packages.for_use(tx, package_id)
+    ids = [row.id for row in tx.all(sql.of_package, _Id, name_key=names.key(package.name))]
+    return [_use(tx, person, process_id, package.id) for process_id in ids]
+
+
+def _use(tx: Transaction, person: Person, process_id: int, package_id: int) -> Process:
+    before = locked(tx, process_id)
+    if before.package_id == package_id:
+        return before
+    return change(tx, person, before, {"package_id": package_id}, "process.package_changed")
+
+
+def change(
+    tx: Transaction, person: Person, before: Process, changes: dict[str, Any], action: str
 ) -> Process:
-    changed = msgspec.structs.replace(before, **changes)
-    if {"package_id", "script_path"} & set(changes):
-        changed = _with_script(tx, before, changed, changes)
+    """Make the changes, and record `action`. A proposal that waited is settled by a change of
+    what runs.
+
+    Raises Forbidden, kind `secrets-granted`, if that takes the right to grant secrets.
+    """
+    changed = planned(tx, before, changes)
+    if changes_what_reads_secrets(before, changed):
+        _must_decide_what_reads_secrets(tx, person, before)
+        changed = msgspec.structs.replace(changed, proposal=None)
     if any(getattr(before, name) != getattr(changed, name) for name in _RUNS):
         changed = msgspec.structs.replace(changed, version=before.version + 1)
     values = msgspec.structs.asdict(changed)
     values |= {name: Json(values[name]) for name in _AS_JSON}
     tx.run(sql.update, **values, name_key=names.key(changed.name))
-    process = _locked(tx, before.id)
-    audit.record(tx, actor, action, before=before, after=process, name=process.name)
+    process = locked(tx, before.id)
+    audit.record(tx, person.actor, action, before=before, after=process, name=process.name)
     return process
+
+
+def planned(tx: Transaction, before: Process, changes: dict[str, Any]) -> Process:
+    """The process as it would be; raises what the change itself would, but for missing rights."""
+    if "name" in changes:
+        changes = changes | {"name": _free_name(tx, before, changes["name"])}
+    if changes.get("parameters_schema") is not None:
+        parameters.check_schema(changes["parameters_schema"])
+    changed = msgspec.structs.replace(before, **changes)
+    if {"package_id", "script_path"} & set(changes):
+        changed = _with_script(tx, before, changed, changes)
+    return changed
+
+
+def changes_what_reads_secrets(before: Process, changed: Process) -> bool:
+    is_other_code = any(getattr(before, name) != getattr(changed, name) for name in _LOCKED)
+    return is_other_code or bool(set(before.labels) - set(changed.labels))
+
+
+def locked(tx: Transaction, process_id: int) -> Process:
+    """The process, which nothing else changes until this unit ends."""
+    return tx.one(sql.lock, Process, missing=f"There is no process {process_id}.", id=process_id)
+
+
+def _must_decide_what_reads_secrets(tx: Transaction, person: Person, process: Process) -> None:
+    if person.may_grant_secrets:
+        return
+    if granted := grants.named(tx, process.id):
+        raise Forbidden(
+            f"Process {process.name} may read {', '.join(granted)}, so what it runs, and where, "
+            "is changed by those who have the permission assets:edit (after `sdk login`, also the "
+            "scope manage). Propose the change with `sdk publish`; they release it with "
+            f"`sdk release {process.name}`.",
+            kind="secrets-granted",
+        )
 
 
 def _with_script(
@@ -71,10 +134,6 @@ def _with_script(
     if "parameters_schema" in changes or before.parameters_schema not in (None, old):
         return changed  # somebody wrote it by hand
     return msgspec.structs.replace(changed, parameters_schema=new)
-
-
-def _locked(tx: Transaction, process_id: int) -> Process:
-    return tx.one(sql.lock, Process, missing=f"There is no process {process_id}.", id=process_id)
 
 
 def _free_name(tx: Transaction, process: Process, wanted: str) -> str:

@@ -1,10 +1,10 @@
 -- name: insert
 INSERT INTO processes (name, name_key, description, package_id, script_path, parameters_schema,
     default_parameters, timeout_seconds, max_attempts, priority, concurrency_limit, labels,
-    start, preload, created_at, updated_at)
+    start, preload, secrets, created_at, updated_at)
 VALUES (:name, :name_key, :description, :package_id, :script_path, :parameters_schema,
     :default_parameters, :timeout_seconds, :max_attempts, :priority, :concurrency_limit, :labels,
-    :start, :preload, :now, :now)
+    :start, :preload, :secrets, :now, :now)
 RETURNING *;
 
 -- name: list
@@ -38,8 +38,17 @@ UPDATE processes SET name = :name, name_key = :name_key, description = :descript
     is_active = :is_active, parameters_schema = :parameters_schema,
     default_parameters = :default_parameters, timeout_seconds = :timeout_seconds,
     max_attempts = :max_attempts, priority = :priority, concurrency_limit = :concurrency_limit,
-    labels = :labels, start = :start, preload = :preload, updated_at = :now
+    labels = :labels, start = :start, preload = :preload, secrets = :secrets,
+    proposal = :proposal, updated_at = :now
 WHERE id = :id;
+
+-- name: propose
+-- What runs stays as it is, and robots have nothing new to prepare.
+UPDATE processes SET proposal = :proposal WHERE id = :id;
+
+-- name: of_package
+SELECT p.id FROM processes AS p JOIN packages AS k ON k.id = p.package_id
+WHERE k.name_key = :name_key AND p.deleted_at IS NULL ORDER BY p.id;
 
 -- name: unfinished_job
 SELECT id FROM jobs WHERE process_id = :id AND status IN ('pending', 'running') LIMIT 1;

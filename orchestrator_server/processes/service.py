@@ -11,10 +11,11 @@ from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict, Invalid, NotFound
+from orchestrator_server.grants import service as grants
 from orchestrator_server.packages import service as packages
 from sdk.contract.base import Page
 from sdk.contract.packages import Package
-from sdk.contract.processes import Process, ProcessCreate, ProcessQuery
+from sdk.contract.processes import Process, ProcessCreate, ProcessQuery, ProcessSecret
 from sdk.contract.settings import JobSettings
 
 sql = queries.load(__package__)
@@ -51,6 +52,7 @@ def create(tx: Transaction, actor: Actor, wanted: ProcessCreate, settings: JobSe
         labels=Json(wanted.labels),
         start=wanted.start,
         preload=Json(wanted.preload),
+        secrets=Json(wanted.secrets),
     )
     audit.record(tx, actor, "process.created", after=process, name=name)
     return process
@@ -83,6 +85,11 @@ def schema_of(package: Package, script_path: str) -> dict[str, Any] | None:
 def get(tx: Transaction, process_id: int) -> Process:
     missing = f"There is no process {process_id}."
     return tx.one(sql.list, Process, missing=missing, id=process_id, limit=1)
+
+
+def secrets(tx: Transaction, process_id: int) -> list[ProcessSecret]:
+    """The secrets that a process may read, and those that its package asks for."""
+    return grants.secrets_of(tx, process_id, get(tx, process_id).secrets)
 
 
 def for_running(tx: Transaction, process_id: int) -> Process:
@@ -121,6 +128,7 @@ def delete(tx: Transaction, actor: Actor, process_id: int) -> None:
         raise Conflict(
             f"Process {process.name} still has job {unfinished.id} to finish; cancel it first."
         )
+    grants.forget_process(tx, process_id)
     tx.run(sql.delete, id=process_id)
     audit.record(tx, actor, "process.deleted", before=process, name=process.name)
 

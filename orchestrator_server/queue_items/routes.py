@@ -108,7 +108,7 @@ async def add_item(
 
 ROUTES = [
     job_post("/api/runtime/queues/{queue_name}/items", add_item, status=201, repeatable=True),
-    get("/api/queue-items", list_items, may="queue_items:view"),
+    get("/api/queue-items", list_items, may="queue_items:view", sdk="manage"),
     post(
         "/api/queue-items",
         create_item,
@@ -122,13 +122,14 @@ ROUTES = [
         create_items,
         may="queue_items:create",
         limit_bytes=BULK_BYTES,
+        sdk="manage",
         repeatable=True,
     ),
     worker_post("/api/queue-items/claim", claim_item),
-    get("/api/queue-items/{item_id}", get_item, may="queue_items:view"),
-    get("/api/queue-items/{item_id}/attempts", item_attempts, may="queue_items:view"),
-    put("/api/queue-items/{item_id}", update_item, may="queue_items:edit"),
-    delete("/api/queue-items/{item_id}", delete_item, may="queue_items:delete"),
+    get("/api/queue-items/{item_id}", get_item, may="queue_items:view", sdk="manage"),
+    get("/api/queue-items/{item_id}/attempts", item_attempts, may="queue_items:view", sdk="manage"),
+    put("/api/queue-items/{item_id}", update_item, may="queue_items:edit", sdk="manage"),
+    delete("/api/queue-items/{item_id}", delete_item, may="queue_items:delete", sdk="manage"),
     worker_post("/api/queue-items/{item_id}/complete", complete_item),
     worker_post("/api/queue-items/{item_id}/fail", fail_item),
     worker_post("/api/queue-items/{item_id}/renew", renew_item),

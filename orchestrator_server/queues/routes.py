@@ -47,9 +47,9 @@ async def delete_queue(request: web.Request, person: Person, queue_id: int) -> N
 
 ROUTES = [
     get("/api/queues", list_queues, may="queues:view", sdk="default"),
-    post("/api/queues", create_queue, may="queues:create", status=201),
-    get("/api/queues/{queue_id}", get_queue, may="queues:view"),
-    get("/api/queues/{queue_id}/stats", queue_stats, may="queues:view"),
-    put("/api/queues/{queue_id}", update_queue, may="queues:edit"),
-    delete("/api/queues/{queue_id}", delete_queue, may="queues:delete"),
+    post("/api/queues", create_queue, may="queues:create", status=201, sdk="manage"),
+    get("/api/queues/{queue_id}", get_queue, may="queues:view", sdk="manage"),
+    get("/api/queues/{queue_id}/stats", queue_stats, may="queues:view", sdk="manage"),
+    put("/api/queues/{queue_id}", update_queue, may="queues:edit", sdk="manage"),
+    delete("/api/queues/{queue_id}", delete_queue, may="queues:delete", sdk="manage"),
 ]

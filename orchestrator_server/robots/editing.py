@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from orchestrator_server import names
 from orchestrator_server.access import secrets
@@ -15,10 +15,10 @@ from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict
 from orchestrator_server.etags import Expected
 from orchestrator_server.machines import service as machines
-from orchestrator_server.robots import desktop, service
+from orchestrator_server.robots import labeling, service
 from orchestrator_server.robots.service import sql
 from orchestrator_server.sealing import Sealer
-from sdk.contract.assets import AssetCreate
+from sdk.contract.assets import AssetCreate, AssetUpdate
 from sdk.contract.robots import (
     Robot,
     RobotCreate,
@@ -33,7 +33,8 @@ from sdk.contract.robots import (
 def create(
     tx: Transaction, actor: Actor, sealer: Sealer, wanted: RobotCreate, online_since: datetime
 ) -> RobotCreated:
-    """The robot and its token; its credential becomes an asset that only its jobs can read."""
+    """The robot and its token; its credential becomes an asset that only its jobs can read, once
+    it is granted to their process."""
     created = service.create(tx, actor, wanted, online_since)
     if wanted.credential is None:
         return created
@@ -59,7 +60,6 @@ def update(
         _must_be_idle(before)
         if wanted.machine_id is not None:
             machines.get(tx, wanted.machine_id, online_since)
-    labels = before.labels if wanted.labels is UNSET else wanted.labels
     asset_id = before.credential_asset_id
     if wanted.credential is not UNSET:
         asset_id = _replace_login(tx, actor, sealer, before, wanted.credential)
@@ -68,9 +68,10 @@ def update(
         before,
         name=before.name if wanted.name is UNSET else _free_name(tx, before, wanted.name),
         machine_id=before.machine_id if wanted.machine_id is UNSET else wanted.machine_id,
-        labels=desktop.labelled(labels, before.machine_info),
         credential_asset_id=asset_id,
+        assigned_labels=wanted.labels,
     )
+    labeling.relabel(tx, robot_id)
     robot = service.get(tx, robot_id, online_since)
     audit.record(tx, actor, "robot.updated", before=before, after=robot, name=robot.name)
     return robot
@@ -128,15 +129,24 @@ def _rest(
     return robot
 
 
-def _save(tx: Transaction, robot: Robot, **changes: object) -> None:
+def _save(
+    tx: Transaction,
+    robot: Robot,
+    *,
+    assigned_labels: list[str] | UnsetType = UNSET,
+    **changes: object,
+) -> None:
+    """Labels that an operator assigns take the place of those from before there was a difference
+    between assigned and requested ones."""
     changed = msgspec.structs.replace(robot, **changes)
+    if assigned_labels is not UNSET:
+        tx.run(sql.assign_labels, id=robot.id, assigned_labels=Json(assigned_labels))
     tx.run(
         sql.update,
         id=robot.id,
         name=changed.name,
         name_key=names.key(changed.name),
         machine_id=changed.machine_id,
-        labels=Json(changed.labels),
         credential_asset_id=changed.credential_asset_id,
     )
 
@@ -144,8 +154,13 @@ def _save(tx: Transaction, robot: Robot, **changes: object) -> None:
 def _replace_login(
     tx: Transaction, actor: Actor, sealer: Sealer, robot: Robot, login: RobotLogin | None
 ) -> int | None:
-    if robot.credential_asset_id is not None:
-        assets.discard(tx, actor, robot.credential_asset_id)
+    """Its asset stays the same, and so does who may read it."""
+    asset_id = robot.credential_asset_id
+    if login is not None and asset_id is not None:
+        changed = AssetUpdate(value=login.password, username=login.username)
+        return assets.update(tx, actor, sealer, asset_id, changed, Expected()).id
+    if asset_id is not None:
+        assets.discard(tx, actor, asset_id)
     return None if login is None else _keep_login(tx, actor, sealer, robot, login)
 
 
@@ -157,7 +172,7 @@ def _keep_login(
         type="credential",
         value=login.password,
         username=login.username,
-        description=f"The account of robot {robot.name}; only its jobs may read it.",
+        description=f"The account of robot {robot.name}, for its jobs alone.",
     )
     return assets.create(tx, actor, sealer, credential, robot_id=robot.id).id
 

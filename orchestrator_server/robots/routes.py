@@ -99,13 +99,19 @@ async def renew_robot_token(request: web.Request, person: Person, robot_id: int)
 
 
 ROUTES = [
-    get("/api/robots", list_robots, may="robots:view"),
-    post("/api/robots", create_robot, may="robots:create", status=201),
-    get("/api/robots/{robot_id}", get_robot, may="robots:view"),
-    put("/api/robots/{robot_id}", update_robot, may="robots:edit"),
-    delete("/api/robots/{robot_id}", delete_robot, may="robots:delete"),
-    post("/api/robots/{robot_id}/heartbeat", vouch_for_robot, may="robots:edit"),
-    post("/api/robots/{robot_id}/pause", pause_robot, may="robots:edit"),
-    post("/api/robots/{robot_id}/resume", resume_robot, may="robots:edit"),
-    post("/api/robots/{robot_id}/token", renew_robot_token, may="robots:edit", status=201),
+    get("/api/robots", list_robots, may="robots:view", sdk="manage"),
+    post("/api/robots", create_robot, may="robots:create", status=201, sdk="manage"),
+    get("/api/robots/{robot_id}", get_robot, may="robots:view", sdk="manage"),
+    put("/api/robots/{robot_id}", update_robot, may="robots:edit", sdk="manage"),
+    delete("/api/robots/{robot_id}", delete_robot, may="robots:delete", sdk="manage"),
+    post("/api/robots/{robot_id}/heartbeat", vouch_for_robot, may="robots:edit", sdk="manage"),
+    post("/api/robots/{robot_id}/pause", pause_robot, may="robots:edit", sdk="manage"),
+    post("/api/robots/{robot_id}/resume", resume_robot, may="robots:edit", sdk="manage"),
+    post(
+        "/api/robots/{robot_id}/token",
+        renew_robot_token,
+        may="robots:edit",
+        status=201,
+        sdk="manage",
+    ),
 ]

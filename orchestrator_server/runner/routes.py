@@ -177,11 +177,13 @@ async def append_log(
 async def secrets_read(
     request: web.Request, robot: RobotCaller, job_id: int, wanted: SecretsQuery
 ) -> SecretsRead:
-    """The secrets that an attempt of this robot has read, which it covers in what it sends."""
+    """The secrets that an attempt of this robot has read, to be masked in what the robot sends.
+
+    Answered until the log of the attempt is closed."""
     database, sealer = request.app[DATABASE], request.app[SEALER]
-    told = await database.read(reads.told, sealer, robot, job_id, wanted.attempt)
+    read = await database.write(reads.send, sealer, robot, job_id, wanted.attempt)
     token = job_token(request.app[KEYS], job_id, wanted.attempt)  # it opens them all
-    return msgspec.structs.replace(told, values=[*told.values, token])
+    return msgspec.structs.replace(read, values=[*read.values, token])
 
 
 async def running_job(request: web.Request, job: JobCaller) -> RunningJob:

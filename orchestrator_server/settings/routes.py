@@ -36,7 +36,7 @@ def _getter(group: str, type_: type) -> Callable[..., Awaitable[Any]]:
 def _changer(group: str, type_: type, change: type) -> Callable[..., Awaitable[Any]]:
     async def change_group(request: web.Request, person: Person, wanted: Any) -> Any:
         settings = await request.app[DATABASE].write(
-            service.change, person.actor, request.app[SEALER], group, wanted
+            service.change, person, request.app[SEALER], group, wanted
         )
         request.app[SETTINGS].use(settings)
         return getattr(service.shown(settings), group)

@@ -5,7 +5,8 @@ from zoneinfo import available_timezones
 
 import msgspec
 
-from orchestrator_server.access.callers import Actor
+from orchestrator_server.access import users
+from orchestrator_server.access.callers import Person
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json
@@ -18,6 +19,11 @@ from sdk.contract.settings import EmailSettings, GeneralSettings, JobSettings, S
 sql = queries.load(__package__)
 
 PASSWORD = Place("settings", "email", "password")
+# Whoever decides these receives the mail with which passwords are set, or says how strong the
+# protection of every account is.
+_FOR_ADMINISTRATORS = {"email": None, "security": None, "general": {"public_url"}}
+# With one of these the stored password would be sent to another server, or in the clear.
+_WHERE_MAIL_GOES = ("host", "port", "tls", "username")
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -34,15 +40,23 @@ def read(tx: Transaction) -> Settings:
     return msgspec.convert(saved, Settings)
 
 
-def change(tx: Transaction, actor: Actor, sealer: Sealer, group: str, wanted: Request) -> Settings:
-    """Change the keys that are given, all of them or, if one does not fit, none."""
+def change(
+    tx: Transaction, person: Person, sealer: Sealer, group: str, wanted: Request
+) -> Settings:
+    """Change the keys that are given, all of them or, if one does not fit, none.
+
+    Raises Forbidden if one of them is for administrators. A password for mail is forgotten when
+    mail goes elsewhere, unless it is sent again.
+    """
     tx.run(sql.lock)
     before = read(tx)
-    changes = msgspec.to_builtins(wanted)
-    if changes.get("password") == MASK:
-        del changes["password"]  # what was read is sent back: it stays as it is
-    elif changes.get("password") is not None:
+    changes = _changed(before, group, wanted)
+    if _is_for_administrators(group, changes):
+        users.must_be_admin(tx, person)
+    if changes.get("password") is not None:
         changes["password"] = sealer.seal(changes["password"], PASSWORD)
+    elif group == "email" and set(_WHERE_MAIL_GOES) & set(changes):
+        changes["password"] = None
     for key, value in changes.items():
         if value is None:
             tx.run(sql.forget, group_name=group, key=key)
@@ -52,13 +66,29 @@ def change(tx: Transaction, actor: Actor, sealer: Sealer, group: str, wanted: Re
     _must_fit_together(after)
     audit.record(
         tx,
-        actor,
+        person.actor,
         "settings.updated",
         name=group,
         before=getattr(shown(before), group),
         after=getattr(shown(after), group),
     )
     return after
+
+
+def _changed(before: Settings, group: str, wanted: Request) -> dict[str, Any]:
+    """What is sent and differs from what is stored; a mask that is sent back is no change."""
+    sent = msgspec.to_builtins(wanted)
+    if sent.get("password") == MASK:
+        del sent["password"]
+    stored = msgspec.to_builtins(getattr(before, group))
+    return {key: value for key, value in sent.items() if stored[key] != value}
+
+
+def _is_for_administrators(group: str, changes: dict[str, Any]) -> bool:
+    if not changes or group not in _FOR_ADMINISTRATORS:
+        return False
+    keys = _FOR_ADMINISTRATORS[group]
+    return keys is None or bool(keys & set(changes))
 
 
 def shown(settings: Settings) -> Settings:

@@ -19,6 +19,7 @@ from sdk.profiles import Profile
 from sdk.sign_in import Asked
 
 SCOPES = [str(scope) for scope in SdkScope]
+UNLESS_NAMED = [scope for scope in SCOPES if scope != SdkScope.MANAGE]
 
 
 @click.command("login")
@@ -30,7 +31,7 @@ SCOPES = [str(scope) for scope in SdkScope]
     "scopes",
     multiple=True,
     type=click.Choice(SCOPES),
-    help="What the token may be used for; can be repeated.  [default: all of them]",
+    help="What the token may be used for; can be repeated.  [default: all but manage]",
 )
 @click.option("--token-stdin", is_flag=True, help="Read a token from standard input instead.")
 @click.option("--allow-http", is_flag=True, help="Accept a server without TLS on another machine.")
@@ -53,7 +54,7 @@ def command(
             raise click.UsageError("Nothing came on standard input; a token was expected.")
         found = asyncio.run(holder(url, token))
     else:
-        wanted = [SdkScope(scope) for scope in scopes or SCOPES]
+        wanted = [SdkScope(scope) for scope in scopes or UNLESS_NAMED]
         found, token = asyncio.run(_sign_in(url, wanted, opens=not no_browser))
     kept = Profile(
         url=url,

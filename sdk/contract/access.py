@@ -109,6 +109,7 @@ class UserUpdate(Request, frozen=True, kw_only=True):
     full_name: Name | UnsetType | None = UNSET
     is_admin: bool | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
+    current_password: Password | UnsetType = UNSET  # one's own, to change one's own e-mail
 
 
 class UserQuery(ListQuery, frozen=True, kw_only=True):
@@ -167,12 +168,15 @@ class Role(Resource, frozen=True, kw_only=True):
 
 
 class ApiTokenCreate(Request, frozen=True, kw_only=True):
-    """For oneself, or for a service account. Scopes narrow what its user may."""
+    """For oneself, or for a service account. Scopes narrow what its user may.
+
+    Without `expires_at` it lives 90 days, with `null` for ever.
+    """
 
     name: Name
     user_id: Id | None = None
     scopes: Annotated[list[Permission], Meta(min_length=1, max_length=100)] | None = None
-    expires_at: datetime | None = None
+    expires_at: datetime | UnsetType | None = UNSET
 
 
 class ApiToken(Resource, frozen=True, kw_only=True):
@@ -190,6 +194,7 @@ class ApiToken(Resource, frozen=True, kw_only=True):
 
 class ApiTokenCreated(ApiToken, frozen=True, kw_only=True):
     token: str  # shown this once; the server keeps a hash
+    warnings: list[str] = []
 
 
 class ResetToken(Resource, frozen=True, kw_only=True):

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from sdk.contract.base import ListQuery, Name, Request, Resource, Search, Text
+from sdk.contract.base import Id, ListQuery, Name, Request, Resource, Search, Text
 
 UserName = Annotated[str, Meta(min_length=1, max_length=1024)]
+ProcessIds = Annotated[list[Id], Meta(max_length=1000)]
 
 
 class AssetType(StrEnum):
@@ -26,6 +27,8 @@ class AssetCreate(Request, frozen=True, kw_only=True):
     value: Any = None
     username: UserName | None = None  # of a credential
     description: Text | None = None
+    process_ids: ProcessIds = []  # the processes whose jobs may read a secret; none at first
+    any_process: bool = False  # the jobs of all processes may read it
 
 
 class AssetUpdate(Request, frozen=True, kw_only=True):
@@ -36,6 +39,16 @@ class AssetUpdate(Request, frozen=True, kw_only=True):
     value: Any = UNSET
     username: UserName | UnsetType | None = UNSET
     description: Text | UnsetType | None = UNSET
+    process_ids: ProcessIds | UnsetType = UNSET
+    any_process: bool | UnsetType = UNSET
+
+
+class AssetGrant(Request, frozen=True, kw_only=True):
+    """One of the two names the process. With `version`, only if the process is in that version."""
+
+    process_id: Id | None = None
+    process: Name | None = None
+    version: Id | None = None
 
 
 class AssetQuery(ListQuery, frozen=True, kw_only=True):
@@ -49,7 +62,9 @@ class Asset(Resource, frozen=True, kw_only=True):
     value: Any = None
     username: str | None = None
     description: str | None = None
-    robot_id: int | None = None  # the one robot whose jobs may read it; None: any job
+    robot_id: int | None = None  # the one robot whose jobs may read it; None: any robot's
+    process_ids: list[int] = []  # the processes that may read it, if it is a secret
+    any_process: bool = False
     created_at: datetime
     updated_at: datetime
 

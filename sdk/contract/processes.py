@@ -14,6 +14,7 @@ Start = Literal["cold", "warm"]  # warm: forked from a process that has loaded t
 Module = Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$(?!\n)", max_length=200)]
 Preload = Annotated[list[Module], Meta(max_length=50)]
 Attempts = Annotated[int, Meta(ge=1, le=100)]
+SecretNames = Annotated[list[Name], Meta(max_length=100)]
 
 
 class ProcessCreate(Request, frozen=True, kw_only=True):
@@ -30,6 +31,7 @@ class ProcessCreate(Request, frozen=True, kw_only=True):
     labels: Labels = []  # those a robot must have
     start: Start = "cold"
     preload: Preload = []  # modules that a warm start has loaded
+    secrets: SecretNames = []  # assets that its script wants to read: a request, never a grant
 
 
 class ProcessUpdate(Request, frozen=True, kw_only=True):
@@ -49,6 +51,37 @@ class ProcessUpdate(Request, frozen=True, kw_only=True):
     labels: Labels | UnsetType = UNSET
     start: Start | UnsetType = UNSET
     preload: Preload | UnsetType = UNSET
+    secrets: SecretNames | UnsetType = UNSET
+
+
+class ProcessProposal(Resource, frozen=True, kw_only=True):
+    """A change that waits until somebody who may release it does so."""
+
+    changes: dict[str, Any]  # as in a change of the process
+    package_name: str
+    package_version: str
+    proposed_by: str
+    proposed_at: datetime
+
+
+class ProcessRelease(Request, frozen=True, kw_only=True):
+    """With `proposed_at`, only the proposal of that moment is released."""
+
+    proposed_at: datetime | None = None
+
+
+class ProcessSecret(Resource, frozen=True, kw_only=True):
+    """A secret asset that a process may read, or that its package asks for."""
+
+    name: str
+    exists: bool = True
+    granted: bool = False
+    requested: bool = False
+    asset_id: int | None = None
+    type: str | None = None
+    robot_id: int | None = None  # the one robot whose jobs may read it
+    any_process: bool = False
+    from_version: int | None = None  # the first version of the process that may read it
 
 
 class ProcessQuery(ListQuery, frozen=True, kw_only=True):
@@ -73,5 +106,7 @@ class Process(Resource, frozen=True, kw_only=True):
     labels: list[str] = []
     start: Start = "cold"
     preload: list[str] = []
+    secrets: list[str] = []  # assets that its script wants to read
+    proposal: ProcessProposal | None = None
     created_at: datetime
     updated_at: datetime

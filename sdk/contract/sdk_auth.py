@@ -17,8 +17,9 @@ class SdkScope(StrEnum):
     """What a developer's token may open, of what its person may."""
 
     DEFAULT = "default"  # read assets and queues, put items into queues
-    PUBLISH = "publish"  # upload packages, make and upgrade processes
-    RUN = "run"  # start and cancel jobs, read them and their logs
+    PUBLISH = "publish"  # upload and download packages, make and upgrade processes
+    RUN = "run"  # start, retry and cancel jobs, read them, their logs and artifacts
+    MANAGE = "manage"  # queues, assets and their grants, machines, robots; only when named
 
 
 Scopes = Annotated[list[SdkScope], Meta(max_length=10)]

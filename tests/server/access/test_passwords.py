@@ -392,9 +392,9 @@ async def test_the_first_administrator_sets_a_password_with_a_token(config, cloc
     import msgspec
 
     from orchestrator_server import app as server_app
-    from tests.conftest import _fast_passwords
+    from tests.conftest import fast_passwords
 
-    monkeypatch.setattr(server_app, "Passwords", _fast_passwords)
+    monkeypatch.setattr(server_app, "Passwords", fast_passwords)
     without = msgspec.structs.replace(config, admin_password=None)
     async with serving(server_app.create_app(without, clock)) as server:
         old = server[SETUP_TOKEN]
@@ -414,9 +414,9 @@ async def test_a_password_given_later_goes_to_the_first_administrator(config, cl
     import msgspec
 
     from orchestrator_server import app as server_app
-    from tests.conftest import _fast_passwords
+    from tests.conftest import fast_passwords
 
-    monkeypatch.setattr(server_app, "Passwords", _fast_passwords)
+    monkeypatch.setattr(server_app, "Passwords", fast_passwords)
     without = msgspec.structs.replace(config, admin_password=None)
     async with serving(server_app.create_app(without, clock)) as server:
         token = server[SETUP_TOKEN]

@@ -1,0 +1,38 @@
+"""The verbs with which people let processes read a secret asset, and stop that."""
+
+from orchestrator_server.access.callers import Actor
+from orchestrator_server.assets import service, values
+from orchestrator_server.audit import service as audit
+from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.errors import Invalid
+from orchestrator_server.grants import service as grants
+from orchestrator_server.processes import service as processes
+from sdk.contract.assets import Asset, AssetGrant
+
+
+def grant(tx: Transaction, actor: Actor, asset_id: int, wanted: AssetGrant) -> Asset:
+    """Let a process read the asset, from the process's present version on.
+
+    Raises Invalid if the asset is no secret, Conflict if the process is in another version.
+    """
+    if (wanted.process_id is None) == (wanted.process is None):
+        raise Invalid("Give either `process_id` or `process`.", pointer="#/process_id")
+    stored = service.locked(tx, asset_id)
+    process_id = wanted.process_id or processes.id_of(tx, wanted.process or "")
+    values.check_grants(stored.type, [process_id], any_process=False)
+    process = grants.add(tx, asset_id, process_id, actor, version=wanted.version)
+    metadata = {"process_id": process.id, "process": process.name, "version": process.version}
+    audit.record(
+        tx, actor, "asset.granted", entity_id=asset_id, name=stored.name, metadata=metadata
+    )
+    return service.shown(tx, stored)
+
+
+def revoke(tx: Transaction, actor: Actor, asset_id: int, process_id: int) -> None:
+    """Stop a process reading the asset; running jobs cannot read it any more either."""
+    stored = service.locked(tx, asset_id)
+    grants.remove(tx, asset_id, process_id)
+    metadata = {"process_id": process_id}
+    audit.record(
+        tx, actor, "asset.revoked", entity_id=asset_id, name=stored.name, metadata=metadata
+    )
