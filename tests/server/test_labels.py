@@ -44,7 +44,10 @@ async def test_an_agent_gets_the_labels_that_its_machine_is_allowed(admin):
     assert shown(await admin.get(f"/api/robots/{seen['id']}")) == ([], [], ["finance", "gpu"])
     [event, *_] = (await admin.get("/api/audit?entity_type=machine"))["items"]
     details = await admin.get(f"/api/audit/{event['id']}")
-    assert (event["action"], details["before"]["allowed_labels"]) == ("machine.updated", ["finance"])
+    assert (event["action"], details["before"]["allowed_labels"]) == (
+        "machine.updated",
+        ["finance"],
+    )
 
 
 async def test_what_an_operator_assigns_stays_whatever_the_agent_says(admin):
