@@ -69,7 +69,7 @@ class Cidr(click.ParamType[Network]):
     "trusted_proxies",
     type=Cidr(),
     multiple=True,
-    envvar="RUNWRIGHT_TRUSTED_PROXY",
+    envvar=options.TRUSTED_PROXY,
     help="A proxy whose X-Forwarded-For and X-Forwarded-Proto are believed, as an address or a"
     " network; may be repeated.",
 )

@@ -13,7 +13,7 @@ from orchestrator_server.app import create_app
 from orchestrator_server.cli.serve import Cidr
 from orchestrator_server.http.keys import SETTINGS
 from orchestrator_server.http.proxies import TrustedProxies
-from tests.conftest import _fast_passwords, serving
+from tests.conftest import fast_passwords, serving
 from tests.support.world import ADMIN_PASSWORD, api_at
 
 PROXY = "127.0.0.1"
@@ -32,7 +32,7 @@ def headers(*lines, **others):
 @pytest.fixture
 async def behind_a_proxy(config, clock, monkeypatch):
     """A server that trusts the proxy on its own machine."""
-    monkeypatch.setattr(server_app, "Passwords", _fast_passwords)
+    monkeypatch.setattr(server_app, "Passwords", fast_passwords)
     config = replace(config, trusted_proxies=(addresses.parse_network(PROXY),))
     async with serving(create_app(config, clock)) as app, api_at(app["url"]) as api:
         api.app = app
