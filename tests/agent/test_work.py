@@ -319,6 +319,15 @@ async def test_a_report_is_repeated_through_an_outage(server, tmp_path, monkeypa
     assert server.failures["/update"] == []
 
 
+async def test_a_report_that_is_too_large_is_sent_without_its_result(server, tmp_path, monkeypatch):
+    server.failures["/update"] = [413]
+    server.give("import os; open(os.environ['RUNWRIGHT_RESULT'], 'w').write('[1, 2]')")
+    async with an_agent(server, tmp_path, monkeypatch):
+        report = await the_report(server)
+    assert (report["status"], report["result"]) == ("failed", None)
+    assert "The server refused the report of this attempt" in report["error_message"]
+
+
 async def test_refused_output_does_not_cost_the_result(server, tmp_path, monkeypatch):
     server.failures["/logs"] = [403]
     server.give("print('secret')")
