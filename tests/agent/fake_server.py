@@ -30,7 +30,7 @@ class FakeServer:
         self.tokens, self.actions = set(), {}
         self.prepare = []  # told with beats
         self.orders, self.told = [], {}  # actions told by the long poll, by job
-        self.failures = {}  # what, by path ending, to answer instead, in order
+        self.failures = {}  # what, by path ending, to answer instead, in order; with a kind, if so
         self.pages = {}  # the same, with web pages
         self.after_claim = []  # "lose" drops the answer after the job is granted
         self.after_report = []  # the same, after the report is taken
@@ -173,9 +173,11 @@ class FakeServer:
     async def door(self, request, handler):
         for ending, answers in self.failures.items():
             if request.path.endswith(ending) and answers:
-                status = answers.pop(0)
+                status, kind = answers.pop(0), "blank"
+                if isinstance(status, tuple):
+                    status, kind = status
                 await self.note()
-                return problem(status, "As the test wants it.")
+                return problem(status, "As the test wants it.", type=f"/problems/{kind}")
         for ending, pages in self.pages.items():
             if request.path.endswith(ending) and pages:
                 return web.Response(text=pages.pop(0), content_type="text/html")

@@ -93,6 +93,23 @@ async def test_a_script_that_fails_says_so_as_a_robot_would(sdk, package, text, 
     assert (ended.code, says in ended.err.splitlines()[-1]) == (3, True)
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (r"raise ValueError('bad \x00 byte')", "ValueError: bad \ufffd byte."),
+        ("return {'iban': 10**22}", "a whole number needs more than 64 bits"),
+        ("open(os.environ['RUNWRIGHT_RESULT'], 'w').write('[2e999]')", "a number is too large"),
+        ("os.mkfifo(os.environ['RUNWRIGHT_RESULT'])", "It is a named pipe, and no regular file"),
+        ("os.symlink('/dev/zero', os.environ['RUNWRIGHT_RESULT'])", "It is a link"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="kinds of files of POSIX")
+async def test_what_a_robot_would_not_report_is_refused_here_too(sdk, package, body, says):
+    write(package, f"import os\ndef main():\n    {body}\n")
+    told = json.loads((await sdk("run", "--json", cwd=package)).out)
+    assert (told["status"], says in told["error_message"]) == ("failed", True)
+
+
 async def test_a_script_that_is_not_there_is_5(sdk, package):
     assert (await sdk("run", "none.py", cwd=package)).code == 5
     assert (await sdk("run", "../../x.py", cwd=package)).code == 5
