@@ -54,12 +54,14 @@ class FakeServer:
         self.waiting.append(job)
         return number
 
-    def change(self, content, script_path="main.py"):
+    def change(self, content, script_path="main.py", may_build=False):
         """A process was given another package."""
         job = self.give("", content=content)
         package = next(j for j in self.waiting if j["id"] == job)["package"]
         self.waiting.pop()
-        self.prepare.append({"package": package, "script_path": script_path})
+        self.prepare.append(
+            {"package": package, "script_path": script_path, "may_build": may_build}
+        )
 
     async def until(self, condition):
         async with asyncio.timeout(LIMIT_SECONDS), self.changed:
@@ -115,7 +117,7 @@ class FakeServer:
         return web.json_response({
             "jobs": jobs, "lease_seconds": 60, "server_time": "2026-01-01T00:00:00Z",
             "settings": {"heartbeat_seconds": 1, "cancel_grace_seconds": 1},
-            "prepare": self.prepare if body["changes_since"] else [],
+            "prepare": self.prepare if body["changes_since"] and body["supports_may_build"] else [],
         })  # fmt: skip
 
     async def order(self, request):
