@@ -1,8 +1,8 @@
 """Prepares what jobs will need before there is one: the server says which processes have changed.
 
-One after the other, beside the jobs. Where the server does not allow it, no code of a package is run
-for that: nothing is built from its source. What cannot be prepared is no trouble: the job that
-needs it tries again, and says why it cannot be.
+One after the other, beside the jobs. Unless the server allows it, no code of a package is run for
+that: nothing is built from its source. What cannot be prepared is no trouble: the job that needs it
+tries again, and says why it cannot be.
 """
 
 import asyncio

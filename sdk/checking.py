@@ -2,12 +2,15 @@
 
 import ast
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from sdk import packaging, project
 from sdk.archives import BadPackage, archive
+from sdk.running import needs
+from sdk.running.files import Unreadable
 
 
 class Mistake(NamedTuple):
@@ -42,10 +45,29 @@ def _archive(folder: Path) -> Iterator[Mistake]:
                 folder, Path(scratch), name=name or "package", version=version or "0.0.0"
             )
             archive.inspect(packed)
+            yield from _needs(folder, packed, Path(scratch))
         except BadPackage as error:
             yield Mistake(folder.name or str(folder), None, str(error))
         except (packaging.CannotPack, project.BadProject):
             return  # the name or the version, which are told by themselves
+
+
+def _needs(folder: Path, packed: Path, scratch: Path) -> Iterator[Mistake]:
+    """What a robot could not read of what the scripts need, from what it would get."""
+    work = scratch / "unpacked"
+    with zipfile.ZipFile(packed) as content:
+        content.extractall(work)
+    plans = project.processes(folder).values()
+    scripts = {plan.script.partition(":")[0] for plan in plans} or {"main.py"}
+    told = set()
+    for script in sorted(scripts):
+        if not (work / script).is_file():
+            continue  # told by itself
+        try:
+            needs.of(work, work / script)
+        except Unreadable as error:
+            told.add(str(error))
+    yield from (Mistake(folder.name, None, message) for message in sorted(told))
 
 
 def _names(folder: Path) -> Iterator[Mistake]:

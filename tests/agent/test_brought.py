@@ -266,3 +266,15 @@ async def test_a_build_system_gets_what_a_script_gets_and_what_uv_needs(
     assert "secret" not in str(seen.values())
     assert seen["HTTPS_PROXY"] == "http://proxy.example" and seen["PATH"]
     assert seen["UV_INDEX_CORP_PASSWORD"] == "for uv"  # as docs/agent.md says
+
+
+async def test_the_cache_of_uv_counts_and_goes_before_environments(index, package, tmp_path):
+    shelf = Shelf(tmp_path / "environments", most_bytes=5_000_000)
+    await shelf.open()
+    first = package("x", "big\n./libs/ours")
+    async with shelf.lend(*first) as environment:
+        pass
+    assert environment.python.exists() and shared_of(environment.folder).exists()
+    assert sum(f.stat().st_size for f in shelf._cache.rglob("*") if f.is_file()) < 10_000
+    await index.stop()
+    assert await who(shelf, first) == "x"

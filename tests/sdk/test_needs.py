@@ -8,6 +8,7 @@ import pytest
 from sdk.running import needs, requirements
 from sdk.running.files import Unreadable
 from sdk.running.needs import Kind
+from tests.sdk.command import Sdk
 
 
 @pytest.fixture
@@ -184,3 +185,31 @@ def test_the_content_decides_of_what_a_package_brings(root):
     assert digests[0] == digests[2] != digests[1]
     (root / "lib/module.py").chmod(0o755)
     assert of(root).digest != digests[0]
+
+
+async def check(tmp_path, **files):
+    package = tmp_path / "greet"
+    sdk = Sdk(tmp_path / "home")
+    if not package.exists():
+        assert (await sdk("init", "greet", cwd=tmp_path)).code == 0
+    for name, content in files.items():
+        file = package / name.replace("__", ".")
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    return await sdk("check", package)
+
+
+async def test_check_says_what_a_robot_could_not_read(tmp_path):
+    (tmp_path / "outside").write_text("six")
+    await check(tmp_path)
+    (tmp_path / "greet/dist/lib").mkdir(parents=True)  # which is not packed
+    for content in (b"-r ../outside", b"idna\n\xff", b"./dist/lib", b"-r missing.txt", b"-e ../x"):
+        said = await check(tmp_path, requirements__txt=content)
+        assert said.code == 1 and "requirements.txt" in said.out, said
+
+
+async def test_check_finds_nothing_wrong_with_what_runs(tmp_path):
+    utf16 = codecs.BOM_UTF16_LE + "idna==3.6\r\n".encode("utf-16-le")
+    script = "# -*- coding: cp1252 -*-\ndef main(name='x'):\n    print('€')\n".encode("cp1252")
+    said = await check(tmp_path, requirements__txt=utf16, main__py=script)
+    assert said.code == 0, said
