@@ -7,13 +7,14 @@ zlib's: archives from machines with different zlib libraries unpack alike, but m
 import os
 import re
 import stat
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
+
+from sdk.archives import toml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
@@ -69,8 +70,8 @@ def _project(folder: Path) -> dict[str, object]:
     if not path.is_file():
         raise CannotPack(f"{folder} has no pyproject.toml, so name and version must be given.")
     try:
-        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project")
-    except ValueError as error:  # not TOML, or not UTF-8
+        project = toml.read(path).get("project")
+    except (ValueError, OSError) as error:  # not TOML, too costly, not readable
         raise CannotPack(f"{path} cannot be read: {error}.") from error
     if not isinstance(project, dict):
         raise CannotPack(f"{path} has no [project].")

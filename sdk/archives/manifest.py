@@ -3,21 +3,19 @@
 import ast
 import io
 import tokenize
-import tomllib
 import warnings
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
 
-from sdk.archives import BadPackage
+from sdk.archives import BadPackage, toml
 from sdk.archives.annotations import schema_of
 from sdk.contract.packages import Entrypoint, Script
 
 MAX_PARSED_SCRIPTS = 500
 MAX_SCRIPT_BYTES = 256 * 1024
 MAX_PARSED_BYTES = 4 * 1024 * 1024
-MAX_PROJECT_BYTES = 256 * 1024
 MAX_ENTRYPOINTS = 100
 MAX_SCHEMAS_BYTES = 256 * 1024  # of a whole package; it stands in every list of packages
 ENTRYPOINT = "main"
@@ -104,12 +102,11 @@ def _project(sizes: dict[str, int], content: Read) -> _Project:
     size_bytes = sizes.get("pyproject.toml")
     if size_bytes is None:
         return _Project()
-    if size_bytes > MAX_PROJECT_BYTES:
+    if size_bytes > toml.MAX_BYTES:
         raise BadPackage("The package's pyproject.toml is too large.")
     try:
-        text = content("pyproject.toml").decode()
-        return msgspec.convert(tomllib.loads(text), _ProjectFile).project
-    except (ValueError, RecursionError) as error:
+        return msgspec.convert(toml.parse(content("pyproject.toml")), _ProjectFile).project
+    except ValueError as error:
         raise BadPackage(
             f"The package's pyproject.toml cannot be read: {str(error)[:200]}."
         ) from error

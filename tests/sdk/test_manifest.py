@@ -111,3 +111,10 @@ def test_what_a_package_says_of_itself_is_bounded():
     assert len(told) == 100
     assert told[0].entrypoint == "main"
     assert len(msgspec.json.encode(told)) < 300_000
+
+
+@pytest.mark.parametrize("key", [".".join("a" * 30_000), ".".join(['"a"'] * 100)])
+def test_a_key_of_many_parts_costs_nothing_and_is_refused(key):
+    for text in (f"{key}=1", f"[{key}]", f"[[project.{key}]]", f"x = {{ {key} = 1 }}"):
+        with pytest.raises(BadPackage, match=r"pyproject\.toml cannot be read: a key has more"):
+            manifest(main__py="", pyproject__toml=text)
