@@ -149,8 +149,7 @@ def update(
         description=stored.description if wanted.description is UNSET else wanted.description,
     )
     asset = get(tx, asset_id)
-    given = wanted.value is not UNSET and wanted.value != MASK
-    metadata = {"value_changed": given} if sealed else {}
+    metadata = {"value_changed": wanted.value not in (UNSET, MASK)} if sealed else {}
     audit.record(
         tx, actor, "asset.updated", before=before, after=asset, name=name, metadata=metadata
     )

@@ -34,7 +34,7 @@ def create(
     tx: Transaction, actor: Actor, wanted: MachineCreate, online_since: datetime
 ) -> MachineCreated:
     name = names.clean(wanted.name, what="machine")
-    if tx.maybe(sql.by_name, _Id, name_key=names.key(name)):
+    if is_named(tx, name):
         raise AlreadyExists(f"There is a machine {name} already.")
     key = secrets.new("mky") if wanted.mode is MachineMode.RUNNER else None
     created = tx.one(
@@ -46,11 +46,16 @@ def create(
         mode=wanted.mode,
         key_hash=key.hash if key else None,
         key_hint=key.hint if key else None,
+        allowed_labels=Json(list(dict.fromkeys(wanted.allowed_labels))),
     )
     machine = get(tx, created.id, online_since)
     audit.record(tx, actor, "machine.created", after=machine, name=name)
     shown = msgspec.structs.asdict(machine)
     return MachineCreated(**shown, machine_key=key.text if key else None)
+
+
+def is_named(tx: Transaction, name: str) -> bool:
+    return tx.maybe(sql.by_name, _Id, name_key=names.key(name)) is not None
 
 
 def get(tx: Transaction, machine_id: int, online_since: datetime) -> Machine:

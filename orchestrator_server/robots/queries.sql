@@ -1,8 +1,9 @@
 -- name: insert
 INSERT INTO robots (name, name_key, machine_id, token_hash, token_hint, machine_info,
-                    agent_version, labels, created_at, updated_at)
+                    agent_version, labels, assigned_labels, requested_labels,
+                    created_at, updated_at)
 VALUES (:name, :name_key, :machine_id, :token_hash, :token_hint, :machine_info,
-        :agent_version, :labels, :now, :now)
+        :agent_version, '[]', :assigned_labels, :requested_labels, :now, :now)
 RETURNING id;
 
 -- name: by_name
@@ -25,11 +26,35 @@ WHERE id = :id;
 UPDATE robots SET machine_info = :machine_info, agent_version = :agent_version WHERE id = :id;
 
 -- name: label
-UPDATE robots SET labels = :labels WHERE id = :id;
+UPDATE robots SET labels = :labels, refused_labels = :refused_labels WHERE id = :id;
+
+-- name: assign_labels
+UPDATE robots SET assigned_labels = :assigned_labels, has_inherited_labels = FALSE WHERE id = :id;
+
+-- name: request_labels
+UPDATE robots SET requested_labels = :requested_labels WHERE id = :id;
+
+-- name: label_sources
+SELECT r.labels, r.refused_labels, r.assigned_labels, r.requested_labels, r.machine_info,
+       m.allowed_labels
+FROM robots AS r LEFT JOIN machines AS m ON m.id = r.machine_id
+WHERE r.id = :id;
+
+-- name: of_machine
+SELECT id FROM robots WHERE machine_id = :machine_id AND deleted_at IS NULL ORDER BY id;
+
+-- name: of_machine [postgres]
+SELECT id FROM robots WHERE machine_id = :machine_id AND deleted_at IS NULL ORDER BY id
+FOR NO KEY UPDATE;
+
+-- name: with_inherited_labels
+SELECT r.name, r.assigned_labels, m.allowed_labels
+FROM robots AS r LEFT JOIN machines AS m ON m.id = r.machine_id
+WHERE r.has_inherited_labels AND r.deleted_at IS NULL ORDER BY r.name LIMIT :limit;
 
 -- name: update
 UPDATE robots SET name = :name, name_key = :name_key, machine_id = :machine_id,
-    labels = :labels, credential_asset_id = :credential_asset_id, updated_at = :now
+    credential_asset_id = :credential_asset_id, updated_at = :now
 WHERE id = :id;
 
 -- name: pause
@@ -39,7 +64,8 @@ UPDATE robots SET is_paused = :paused, pause_comment = :comment, updated_at = :n
 UPDATE robots SET previous_token_hash = NULL WHERE id = :id AND previous_token_hash IS NOT NULL;
 
 -- name: list
-SELECT r.id, r.name, r.is_paused AS paused, r.pause_comment, r.labels, r.credential_asset_id,
+SELECT r.id, r.name, r.is_paused AS paused, r.pause_comment, r.labels, r.assigned_labels,
+       r.refused_labels, r.credential_asset_id,
        r.last_heartbeat, r.machine_id, m.name AS machine_name, r.machine_info,
        r.agent_version, r.created_at, r.updated_at,
        CASE WHEN r.last_heartbeat > :online_since THEN 'online' ELSE 'offline' END AS status,

@@ -14,7 +14,7 @@ from orchestrator_server.db.rows import Json
 from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict, Unauthenticated
 from orchestrator_server.machines import service as machines
-from orchestrator_server.robots import desktop
+from orchestrator_server.robots import labeling
 from sdk.contract.audit import ActorType
 from sdk.contract.base import Page
 from sdk.contract.robots import Robot, RobotCreate, RobotCreated, RobotQuery, RobotStatus
@@ -56,7 +56,7 @@ def create(
     if wanted.machine_id is not None:
         machines.get(tx, wanted.machine_id, online_since)
     token = secrets.new("rbt")
-    robot_id = _insert(tx, name, wanted.machine_id, token, labels=wanted.labels)
+    robot_id = _insert(tx, name, wanted.machine_id, token, assigned=wanted.labels)
     robot = get(tx, robot_id, online_since)
     audit.record(tx, actor, "robot.created", after=robot, name=name)
     return RobotCreated(**msgspec.structs.asdict(robot), api_token=token.text)
@@ -72,7 +72,8 @@ def register(
     token = secrets.new("rbt")
     known = tx.maybe(sql.by_name, _Named, name_key=names.key(name))
     if known is None:
-        robot_id = _insert(tx, name, machine_id, token, info, wanted.agent_version, wanted.labels)
+        requested = wanted.labels or []
+        robot_id = _insert(tx, name, machine_id, token, info, wanted.agent_version, requested)
     elif known.machine_id != machine_id:
         raise Conflict(
             f"The name {name} belongs to a robot of another machine; choose another name.",
@@ -82,8 +83,10 @@ def register(
         robot_id = known.id
         tx.run(sql.renew_token, id=robot_id, token_hash=token.hash, token_hint=token.hint)
         tx.run(sql.tell, id=robot_id, machine_info=Json(info), agent_version=wanted.agent_version)
-        before = hold(tx, robot_id).labels
-        _label(tx, robot_id, before, before if wanted.labels is None else wanted.labels, info)
+        hold(tx, robot_id)
+        if wanted.labels is not None:
+            tx.run(sql.request_labels, id=robot_id, requested_labels=Json(wanted.labels))
+        labeling.relabel(tx, robot_id)
     machines.seen(tx, machine_id, wanted.machine_info)
     actor = msgspec.structs.replace(origin, type=ActorType.ROBOT, name=name)
     audit.record(tx, actor, "robot.registered", after=get(tx, robot_id, online_since), name=name)
@@ -163,24 +166,15 @@ def vouch(tx: Transaction, actor: Actor, robot_id: int, online_since: datetime) 
 
 def tell(tx: Transaction, robot: RobotCaller, info: dict[str, Any]) -> bool:
     """What the robot says of its machine, and of its desktop; whether its labels are others now."""
-    labels = hold(tx, robot.id).labels
+    hold(tx, robot.id)
     tx.run(sql.tell_of_machine, id=robot.id, machine_info=Json(info))
     if robot.machine_id is not None:
         machines.seen(tx, robot.machine_id, info)
-    return _label(tx, robot.id, labels, labels, info)
+    return labeling.relabel(tx, robot.id)
 
 
 def heard(tx: Transaction, robot_ids: list[int], at: datetime) -> None:
     tx.run(sql.heard, ids=Json(robot_ids), at=at)
-
-
-def _label(
-    tx: Transaction, robot_id: int, before: list[str], wanted: list[str], info: dict[str, Any]
-) -> bool:
-    labels = desktop.labelled(wanted, info)
-    if labels != before:
-        tx.run(sql.label, id=robot_id, labels=Json(labels))
-    return labels != before
 
 
 def _insert(
@@ -190,7 +184,8 @@ def _insert(
     token: secrets.Secret,
     info: dict[str, Any] | None = None,
     agent_version: str | None = None,
-    labels: list[str] | None = None,
+    requested: list[str] | None = None,
+    assigned: list[str] | None = None,
 ) -> int:
     inserted = tx.one(
         sql.insert,
@@ -203,6 +198,8 @@ def _insert(
         token_hint=token.hint,
         machine_info=Json(info or {}),
         agent_version=agent_version,
-        labels=Json(desktop.labelled(labels or [], info or {})),
+        assigned_labels=Json(assigned or []),
+        requested_labels=Json(requested or []),
     )
+    labeling.relabel(tx, inserted.id)
     return inserted.id

@@ -171,7 +171,7 @@ async def test_the_mail_server_is_signed_in_to_and_never_in_the_clear_unless_tol
     address = {"host": "127.0.0.1", "port": postbox.port, "from_address": "rw@example.com"}
     await settings(admin, "email", enabled=True, username="rw", password="secret", **address)
     for tls, sent in (("starttls", 0), ("tls", 0), ("none", 1)):  # it offers no encryption
-        await settings(admin, "email", tls=tls)
+        await settings(admin, "email", tls=tls, password="secret")
         await api.post("/api/auth/forgot", 202, username="ada")
         await server[MAILER].finish()
         assert len(postbox.mails) == len(postbox.signed_in) == sent
