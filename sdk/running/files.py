@@ -46,7 +46,8 @@ def opened(file: Path) -> Iterator[BufferedReader]:
 def read(file: Path, limit: int) -> bytes:
     """The content of `file`; Unreadable if it is no regular file or has more than `limit` bytes."""
     with opened(file) as opening:
-        content = opening.read(limit + 1)
+        size = os.fstat(opening.fileno()).st_size
+        content = opening.read(min(size, limit) + 1)
     if len(content) > limit:
         raise Unreadable(f"{file.name} is larger than {limit} bytes.")
     return content

@@ -8,11 +8,11 @@ a package itself, and installed with its dependencies, as `uv run` does.
 import hashlib
 import json
 import re
-import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sdk.archives import toml
 from sdk.running import brought, files, requirements
 from sdk.running.files import Unreadable
 
@@ -110,7 +110,7 @@ def _required(package: _Package) -> Needs | None:
 
 def _in_script(package: _Package, script: Path) -> Needs | None:
     text = _block(script)
-    block = _parsed(text, script.name)
+    block = _parsed(text.encode(), script.name)
     if not (wanted := block.get("dependencies")):
         return None
     tool = _table(_table(block, "tool"), "uv")
@@ -160,18 +160,13 @@ def _block(script: Path) -> str:
 
 
 def _toml(file: Path, limit: int) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    try:
-        return _parsed(files.read(file, limit).decode("utf-8-sig"), file.name)
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"{file.name} cannot be read: {error}.") from error
+    return _parsed(files.read(file, limit), file.name, limit) if file.exists() else {}
 
 
-def _parsed(text: str, name: str) -> dict[str, Any]:
+def _parsed(content: bytes, name: str, limit: int = MAX_PROJECT_BYTES) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        return toml.parse(content, max_bytes=limit)
+    except ValueError as error:
         raise Unreadable(f"{name} cannot be read: {error}.") from error
 
 

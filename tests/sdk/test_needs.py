@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import tracemalloc
 
 import pytest
 
@@ -213,3 +214,22 @@ async def test_check_finds_nothing_wrong_with_what_runs(tmp_path):
     script = "# -*- coding: cp1252 -*-\ndef main(name='x'):\n    print('€')\n".encode("cp1252")
     said = await check(tmp_path, requirements__txt=utf16, main__py=script)
     assert said.code == 0, said
+
+
+DOTTED = "a." * 30_000 + "a = 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((name, DOTTED) for name in ("pyproject.toml", "uv.toml", "uv.lock", "pylock.toml")),
+        ("main.py", f"# /// script\n# {DOTTED}\n# ///\n"),
+    ],
+)
+def test_toml_that_would_cost_much_is_refused_at_once(root, name, text):
+    (root / name).write_text(text)
+    tracemalloc.start()
+    with pytest.raises(Unreadable, match="more than"):
+        of(root)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
