@@ -1,6 +1,7 @@
 """What a package brings itself, resolved together with all that it needs, and built."""
 
 import asyncio
+import os
 import re
 import shutil
 import tempfile
@@ -92,6 +93,8 @@ async def _wheel(room: Room, entry: Entry, tools: Tools) -> Entry:
         source = entry.get("sdist")
     if source is None or source["path"].endswith(".whl"):
         return entry
+    if os.environ.get("UV_NO_BUILD", "").lower() in ("1", "true", "t", "yes", "y", "on"):
+        raise UvFailed(f"{entry['name']} would have to be built, and UV_NO_BUILD is set.")
     place = Path(source["path"]) / source.get("subdirectory", "")
     into = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="built-", dir=room.folder))
     await _run("build", "--wheel", "--out-dir", str(into), str(place), room=room, tools=tools)

@@ -22,7 +22,9 @@ def by_settings(root: Path, settings: Table, *, beside: Path | None = None) -> b
     """By the settings of uv. Raises Unreadable if a path leads out of the package `root`."""
     beside, said_in = beside or root, "The settings of uv"
     found = [places.within(root, path, beside, said_in=said_in) for path in _paths(settings)]
-    lists = [by_requirements(beside, root, settings.get(name), said_in) for name in _DEPENDENCIES]
+    named = [settings.get(name) for name in _DEPENDENCIES]
+    named += _table(settings.get("extra-build-dependencies")).values()
+    lists = [by_requirements(beside, root, wanted, said_in) for wanted in named]
     has_members = any(source.get("workspace") for source in _sources(settings))
     return bool(found) or any(lists) or has_members
 

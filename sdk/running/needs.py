@@ -99,7 +99,8 @@ def _required(package: _Package) -> Needs | None:
         if (package.root / name).exists():
             read = requirements.read(package.root, package.root / name)
             brings = brought.by_settings(package.root, package.settings)
-            text, constraints = "\n".join(read.lines), "\n".join(read.constraints)
+            text = "".join(f"{line}\n" for line in read.lines) or "\n"
+            constraints = "".join(f"{line}\n" for line in read.constraints)
             return Needs(
                 Kind.REQUIREMENTS, name, package.python, json.dumps([text, constraints]),
                 brings or read.brings,
@@ -139,7 +140,7 @@ def _of_project(package: _Package) -> Needs:
     ]
     return Needs(
         Kind.PROJECT, "pyproject.toml", package.python, json.dumps(wanted, default=str),
-        any(brings), text="." if package.is_installable else "",
+        any(brings), text=".\n" if package.is_installable else "",
     )  # fmt: skip
 
 

@@ -1,9 +1,7 @@
 """Before somebody may start a job, nothing of a package runs on a robot."""
 
-import io
 import subprocess
 import sys
-import tarfile
 
 import pytest
 
@@ -11,7 +9,7 @@ from robot_agent.environments import install
 from robot_agent.environments.shelf import Shelf
 from robot_agent.exits import JobFailed
 from tests.agent.fake_server import serving
-from tests.agent.local_packages import a_library, zipped
+from tests.agent.local_packages import a_library, a_source, zipped
 from tests.agent.package_index import an_index
 from tests.agent.running_agent import an_agent
 from tests.agent.waiting import until
@@ -36,17 +34,6 @@ async def index(monkeypatch, mark, tmp_path):
         a_library(tmp_path / "source", "zinc", {"zinc.py": "ORE = 2"}, mark=mark)
         index.wheels["zinc-1.0.tar.gz"] = a_source(tmp_path / "source", "zinc-1.0")
         yield index
-
-
-def a_source(folder, name):
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        archive.add(folder, name)
-        info = tarfile.TarInfo(f"{name}/PKG-INFO")
-        text = b"Metadata-Version: 2.1\nName: zinc\nVersion: 1.0\n"
-        info.size = len(text)
-        archive.addfile(info, io.BytesIO(text))
-    return content.getvalue()
 
 
 @pytest.fixture

@@ -278,3 +278,33 @@ async def test_the_cache_of_uv_counts_and_goes_before_environments(index, packag
     assert sum(f.stat().st_size for f in shelf._cache.rglob("*") if f.is_file()) < 10_000
     await index.stop()
     assert await who(shelf, first) == "x"
+
+
+async def test_where_nothing_may_be_built_a_package_is_not_either(
+    index, a_shelf, package, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("UV_NO_BUILD", "1")
+    mark = tmp_path / "mark"
+    with pytest.raises(JobFailed, match="UV_NO_BUILD"):
+        await who(a_shelf, package("x", "./libs/ours", {"mark": mark}))
+    assert not mark.exists()
+
+
+async def test_the_same_files_are_shared_however_they_are_asked_for(index, a_shelf, package):
+    shared = set()
+    asked = "tin==2.0\n./libs/ours", "./libs/ours  # and\ntin>1"
+    project = PROJECT + 'dependencies = ["ours", "tin"]\n' + SOURCES
+    for wants, files in [*((one, {}) for one in asked), ("", {"pyproject__toml": project})]:
+        async with a_shelf.lend(*package("x", wants, **files)) as environment:
+            shared.add(shared_of(environment.folder))
+    assert len(shared) == 1 and None not in shared
+
+
+async def test_what_a_package_builds_in_its_own_way_is_not_shared(index, a_shelf, package):
+    settings = '[tool.uv.extra-build-dependencies]\nzinc = ["ours @ file:libs/ours"]\n'
+    project = PROJECT + 'dependencies = ["ours", "tin"]\n' + SOURCES + settings
+    shared = set()
+    for name in ("one", "two"):
+        async with a_shelf.lend(*package(name, "", pyproject__toml=project)) as environment:
+            shared.add(shared_of(environment.folder))
+    assert len(shared) == 2 and None not in shared

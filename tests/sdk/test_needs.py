@@ -107,7 +107,7 @@ def test_a_byte_order_mark_is_understood(root, mark):
     encoding = {2: "utf-16-le", 3: "utf-8"}[len(mark)]
     encoding = "utf-16-be" if mark == codecs.BOM_UTF16_BE else encoding
     (root / "requirements.txt").write_bytes(mark + "idna==3.6\r\n".encode(encoding))
-    assert of(root).text == "idna==3.6"
+    assert of(root).text == "idna==3.6\n"
 
 
 @pytest.mark.parametrize("coding", ["cp1252", "latin-1", "utf-8-sig", "euc-jp"])
