@@ -14,6 +14,7 @@ from robot_agent.environments import build, pylock, uv
 from robot_agent.environments.pylock import Entry, Lock
 from robot_agent.environments.uv import UvFailed
 from sdk.running import brought
+from sdk.running.files import Unreadable
 from sdk.running.needs import Kind, Needs
 
 LOCK = "pylock.runwright.toml"
@@ -96,6 +97,8 @@ async def _wheel(room: Room, entry: Entry, tools: Tools) -> Entry:
     if os.environ.get("UV_NO_BUILD", "").lower() in ("1", "true", "t", "yes", "y", "on"):
         raise UvFailed(f"{entry['name']} would have to be built, and UV_NO_BUILD is set.")
     place = Path(source["path"]) / source.get("subdirectory", "")
+    if not await asyncio.to_thread(_is_in, place, room.package):
+        raise Unreadable(f"{source['subdirectory']} is outside the package.")
     into = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="built-", dir=room.folder))
     await _run("build", "--wheel", "--out-dir", str(into), str(place), room=room, tools=tools)
     return await asyncio.to_thread(pylock.of_wheel_in, into, entry["name"])
@@ -111,6 +114,10 @@ async def _run(*command: str, room: Room, tools: Tools) -> None:
             await uv.run(*command, "--offline", cwd=room.package, cache=tools.cache)
         except UvFailed:
             raise error from None
+
+
+def _is_in(place: Path, folder: Path) -> bool:
+    return place.resolve().is_relative_to(folder)
 
 
 def _copy(work: Path, place: Path) -> Path:

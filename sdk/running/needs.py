@@ -84,13 +84,18 @@ def _package(root: Path) -> _Package:
 
 
 def _locked(package: _Package) -> Needs | None:
-    for kind, find in ((Kind.UV_LOCK, brought.by_lock), (Kind.PYLOCK, brought.by_pylock)):
+    for kind in (Kind.UV_LOCK, Kind.PYLOCK):
         file = package.root / kind
         if file.is_file():
             lock = _toml(file, MAX_LOCK_BYTES)
-            brings = find(package.root, lock)
+            brings = [
+                brought.by_settings(package.root, package.settings),
+                brought.by_lock(package.root, lock, package.settings.get("default-groups"))
+                if kind is Kind.UV_LOCK
+                else brought.by_pylock(package.root, lock),
+            ]
             content = json.dumps(brought.without_root(lock), sort_keys=True, default=str)
-            return Needs(kind, file.name, package.python, content, brings)
+            return Needs(kind, file.name, package.python, content, any(brings))
     return None
 
 
@@ -116,7 +121,8 @@ def _in_script(package: _Package, script: Path) -> Needs | None:
         return None
     tool = _table(_table(block, "tool"), "uv")
     brings = [
-        brought.by_settings(package.root, tool, beside=script.parent),
+        brought.by_settings(package.root, tool),
+        brought.by_sources(package.root, tool, wanted, beside=script.parent),
         brought.by_settings(package.root, package.settings),
         brought.by_requirements(script.parent, package.root, wanted, script.name),
     ]
@@ -136,6 +142,7 @@ def _of_project(package: _Package) -> Needs:
     brings = [
         package.is_installable,
         brought.by_settings(package.root, package.settings),
+        brought.by_sources(package.root, package.settings, wanted),
         brought.by_requirements(package.root, package.root, wanted or [], "pyproject.toml"),
     ]
     return Needs(

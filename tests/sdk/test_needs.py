@@ -233,3 +233,35 @@ def test_toml_that_would_cost_much_is_refused_at_once(root, name, text):
         of(root)
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("key", ["target", "prefix", "python", "system", "output-file"])
+def test_where_uv_installs_is_not_for_a_package_to_say(root, key):
+    for name, text in (("uv.toml", "[pip]\n"), ("pyproject.toml", "[tool.uv.pip]\n")):
+        (root / "requirements.txt").write_text("six")
+        (root / name).write_text(f'{text}{key} = "../other"')
+        with pytest.raises(Unreadable, match=f"pip.{key}"):
+            of(root)
+        (root / name).unlink()
+
+
+def test_what_only_development_needs_may_lie_anywhere(root):
+    sources = '[tool.uv.sources]\nhelper = { path = "../helper" }\n'
+    project = '[project]\nname = "p"\nversion = "1"\ndependencies = ["six"]\n'
+    (root / "pyproject.toml").write_text(project + sources)
+    assert of(root).brings is False
+    (root / "uv.lock").write_text(
+        '[[package]]\nname = "p"\nsource = { virtual = "." }\ndependencies = [{ name = "six" }]\n'
+        '[package.dev-dependencies]\ndev = [{ name = "helper" }]\n'
+        '[[package]]\nname = "six"\nsource = { registry = "https://i.example/simple" }\n'
+        '[[package]]\nname = "helper"\nsource = { directory = "../helper" }\n'
+    )
+    assert of(root).brings is False
+    lock = (root / "uv.lock").read_text().replace("\ndev =", "\nother =")
+    (root / "uv.lock").write_text(lock)
+    assert of(root).brings is False
+    for groups in ('["other"]', '"all"'):
+        settings = f"[tool.uv]\ndefault-groups = {groups}\n"
+        (root / "pyproject.toml").write_text(project + settings)
+        with pytest.raises(Unreadable, match="helper"):
+            of(root)
