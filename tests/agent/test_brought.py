@@ -12,7 +12,7 @@ from robot_agent.environments import uv
 from robot_agent.environments.folders import READY, shared_of
 from robot_agent.environments.shelf import Shelf
 from robot_agent.exits import JobFailed
-from tests.agent.local_packages import a_library
+from tests.agent.local_packages import a_library, a_source
 from tests.agent.package_index import a_wheel, an_index
 
 PROJECT = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\n'
@@ -308,3 +308,35 @@ async def test_what_a_package_builds_in_its_own_way_is_not_shared(index, a_shelf
         async with a_shelf.lend(*package(name, "", pyproject__toml=project)) as environment:
             shared.add(shared_of(environment.folder))
     assert len(shared) == 2 and None not in shared
+
+
+@pytest.mark.parametrize("wants", ["./w/zinc-1.0.tar.gz", "zinc\n-f w"])
+async def test_a_source_archive_in_the_package_is_built(index, a_shelf, package, tmp_path, wants):
+    for text in ("one", "two"):
+        a_library(tmp_path / "source", "zinc", {"zinc.py": f"ORE = {text!r}"}, needs=["tin"])
+        wanted = package("x", wants)
+        (wanted[1] / "w").mkdir()
+        (wanted[1] / "w/zinc-1.0.tar.gz").write_bytes(a_source(tmp_path / "source", "zinc-1.0"))
+        code = "import tin, zinc; print(zinc.ORE, tin.ORE)"
+        assert await who(a_shelf, wanted, code) == f"{text} new"
+
+
+async def test_a_lock_that_leads_out_of_the_package_by_a_detour_is_refused(
+    index, a_shelf, package, tmp_path
+):
+    wanted = package("x", "./libs/ours", {"needs": ["beyond"]})
+    a_library(tmp_path / "jobs/beyond", "beyond", {"beyond.py": ""})
+    project = wanted[1] / "libs/ours/pyproject.toml"
+    sources = '[tool.uv.sources]\nbeyond = { path = "../../../beyond" }\n'
+    project.write_text(project.read_text() + sources)
+    with pytest.raises(JobFailed):
+        await who(a_shelf, wanted)
+
+
+async def test_names_that_two_parts_of_a_package_share_are_both_found(index, a_shelf, package):
+    index.add("more", "1.0", **{"spread/more": "THERE = True"})
+    wanted = package("x", "more\n./libs/ours")
+    (wanted[1] / "libs/ours/src/spread").mkdir()
+    (wanted[1] / "libs/ours/src/spread/own.py").write_text("HERE = True")
+    code = "import spread.own, spread.more; print(spread.own.HERE, spread.more.THERE)"
+    assert await who(a_shelf, wanted, code) == "True True"
