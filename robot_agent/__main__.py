@@ -51,7 +51,9 @@ def main() -> None:
 @click.option("--job-memory-mib", help="Over this a job is ended (out_of_memory); no limit.")
 @click.option("--job-processes", help="Over this many processes a job is ended; no limit.")
 @click.option("--job-output-mib", help="Over this a job is ended (output_limit); no limit.")
-@click.option("--environments-mib", help="Over this old environments go; 10240, 0: no limit.")
+@click.option(
+    "--environments-mib", help="Over this uv's cache and old environments go; 10240, 0: no limit."
+)
 @click.option("--environments-days", help="Unused so long, an environment goes; 30, 0: never.")
 @click.option("--deaf-after-seconds", help="When to start anew if only others are answered; 300.")
 @click.option("--finish-minutes", help="How long jobs may go on after SIGTERM; 0, until they end.")

@@ -14,7 +14,7 @@ from typing import Any
 
 from robot_agent.clock import now
 from robot_agent.desktop import has_desktop
-from robot_agent.environments import shelf, uv
+from robot_agent.environments import folders, uv
 from robot_agent.exits import JobFailed
 from robot_agent.memory import memory
 from sdk.running import regular_files
@@ -175,9 +175,9 @@ def _disk(data: Path) -> dict[str, Any]:
 
 def _environments(folder: Path) -> tuple[int, int]:
     sizes = []
-    for note in folder.glob(f"*/{shelf.READY}"):
+    for note in folder.glob(f"*/{folders.READY}"):
         try:
-            sizes.append(int(regular_files.read(note, shelf.NOTE_BYTES)))
+            sizes.append(int(regular_files.read(note, folders.NOTE_BYTES)))
         except (OSError, ValueError):
             continue  # it goes this very moment
     return len(sizes), sum(sizes)

@@ -3,12 +3,15 @@
 import ast
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from sdk import packaging, project
 from sdk.archives import BadPackage, archive, manifest
+from sdk.running import needs
+from sdk.running.files import Unreadable
 
 INCOMPLETE = (
     "It is too large, or has too much in it, to be read as a whole: the parameters of its "
@@ -51,10 +54,29 @@ def _archive(folder: Path) -> Iterator[Mistake]:
             for script in archive.inspect(packed).scripts:
                 if not script.is_complete:
                     yield Mistake(script.path, None, INCOMPLETE, is_warning=True)
+            yield from _needs(folder, packed, Path(scratch))
         except BadPackage as error:
             yield Mistake(folder.name or str(folder), None, str(error))
         except (packaging.CannotPack, project.BadProject):
             return  # the name or the version, which are told by themselves
+
+
+def _needs(folder: Path, packed: Path, scratch: Path) -> Iterator[Mistake]:
+    """What a robot could not read of what the scripts need, from what it would get."""
+    work = scratch / "unpacked"
+    with zipfile.ZipFile(packed) as content:
+        content.extractall(work)
+    plans = project.processes(folder).values()
+    scripts = {plan.script.partition(":")[0] for plan in plans} or {"main.py"}
+    told = set()
+    for script in sorted(scripts):
+        if not (work / script).is_file():
+            continue  # told by itself
+        try:
+            needs.of(work, work / script)
+        except Unreadable as error:
+            told.add(str(error))
+    yield from (Mistake(folder.name, None, message) for message in sorted(told))
 
 
 def _names(folder: Path) -> Iterator[Mistake]:

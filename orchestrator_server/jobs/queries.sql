@@ -146,12 +146,18 @@ VALUES (:job_id, :attempt, :robot_id, :claim_key, :agent_instance, :now);
 SELECT j.id, j.status, j.attempt, a.claim_key, j.parameters, j.timeout_seconds,
        j.process_id, p.name AS process_name, j.script_path, j.package_id,
        j.process_version, p.start, p.preload, k.name AS package_name, k.version AS package_version,
-       k.sha256, k.size_bytes
+       k.sha256, k.size_bytes, EXISTS (
+           SELECT 1 FROM scripts_run AS s
+           WHERE s.package_id = j.package_id AND s.script_path = j.script_path) AS has_run
 FROM jobs AS j
 JOIN attempts AS a ON a.job_id = j.id AND a.attempt = j.attempt
 JOIN processes AS p ON p.id = j.process_id
 JOIN packages AS k ON k.id = j.package_id
 WHERE j.id = :id;
+
+-- name: note_run
+INSERT INTO scripts_run (package_id, script_path, created_at)
+VALUES (:package_id, :script_path, :now) ON CONFLICT DO NOTHING;
 
 -- name: recorded
 -- The attempt that is meant, or the latest.

@@ -26,7 +26,7 @@ async def list_processes(request: web.Request, wanted: ProcessQuery) -> Page[Pro
 async def create_process(request: web.Request, person: Person, wanted: ProcessCreate) -> Process:
     """Create a process: a script of a package, under a name."""
     return await request.app[DATABASE].write(
-        service.create, person.actor, wanted, request.app[SETTINGS].jobs
+        service.create, person, wanted, request.app[SETTINGS].jobs
     )
 
 

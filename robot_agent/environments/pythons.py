@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from packaging.version import InvalidVersion
 from robot_agent.environments import uv
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
+
+# Not what uv takes as well: the name or path of a program, which it would start.
+_SPECIFIER = re.compile(r"[\d<>=!~][\w.,<>=!~*+\s]*")
 
 OWN = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
@@ -22,6 +26,11 @@ async def find(specifier: str, cache: Path) -> Path:
     """
     if not specifier or _fits(specifier):
         return OWN
+    if not _SPECIFIER.fullmatch(specifier):
+        raise JobFailed(
+            Reason.ENVIRONMENT_FAILED,
+            f"The package asks for Python {specifier!r}, which is no version, such as '>=3.12'.",
+        )
     ours_first = os.pathsep.join([str(OWN.parent), os.environ.get("PATH", "")])
     arguments = ("python", "find", "--no-project", "--python-preference", "system", specifier)
     try:

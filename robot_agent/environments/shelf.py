@@ -4,27 +4,29 @@ import asyncio
 import hashlib
 import logging
 import os
-import secrets
-import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from robot_agent.clock import DAY_SECONDS
-from robot_agent.environments import build, needs, pythons
+from robot_agent.environments import build, composed, folders, pythons, uv, venvs
+from robot_agent.environments.brought import Tools
+from robot_agent.environments.composed import Make
+from robot_agent.environments.folders import PART, READY
 from robot_agent.environments.uv import UvFailed
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
-from sdk.running import regular_files
+from sdk.running import needs
 from sdk.running.command import LAUNCHER
+from sdk.running.files import Unreadable
 
-NOTE_BYTES = 32
-READY = "runwright-ready"  # in a folder that is complete: its size, and when it was last used
-PART = ".part"  # the end of the name of one that is being built, or thrown away
+__all__ = ["READY", "Environment", "Shelf"]
+
 # What decides where packages come from.
 INDEXES = (
     *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
@@ -39,7 +41,7 @@ class Environment(NamedTuple):
 
     @property
     def python(self) -> Path:
-        return build.python_of(self.folder)
+        return venvs.python_of(self.folder)
 
     def variables(self, path: str) -> dict[str, str]:
         """As after its activation, for what the script starts by name."""
@@ -70,38 +72,49 @@ class Shelf:
 
     async def lay_out(self) -> None:
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(build.write_runtime, self._runtime)
+        await asyncio.to_thread(venvs.write_runtime, self._runtime)
 
     async def open(self) -> None:
         """By the agent alone, before jobs: what an earlier life left half done, or too old, is
         thrown away."""
         await self.lay_out()
         for folder in self._folder.glob(f"*{PART}"):
-            await asyncio.to_thread(_remove, folder)
+            await asyncio.to_thread(folders.remove, folder)
         await self._tidy()
 
     @asynccontextmanager
-    async def lend(self, package: str, work: Path, script: Path) -> AsyncIterator[Environment]:
+    async def lend(
+        self, package: str, work: Path, script: Path, *, may_build: bool = True
+    ) -> AsyncIterator[Environment]:
         """The environment that a script of that package (its SHA-256), unpacked in `work`, needs;
         built if need be, and there for as long as it is lent.
 
+        Without `may_build`, none is built that would take running code of a package.
         JobFailed(environment_failed) says, in uv's words, why it cannot be built.
         """
         wanted = await self._needs_of(package, work, script)
         python = await self._python(wanted.python)
-        folder = self._folder / _name(wanted, python)
+        make = partial(self._make, wanted, work, python, may_build)
+        async with self._lending(self._folder / _name(wanted, python), make) as folder:
+            yield Environment(folder)
+
+    @asynccontextmanager
+    async def _lending(self, folder: Path, make: Make) -> AsyncIterator[Path]:
         self._lent[folder] += 1
         try:
             while not await self._is_ready(folder):
-                await self._build_once(folder, wanted, work, python)
-            yield Environment(folder)
+                await self._build_once(folder, make)
+            yield folder
         finally:
             self._lent[folder] -= 1
 
     async def _needs_of(self, package: str, work: Path, script: Path) -> needs.Needs:
         key = package, _path_in(work, script)
         if key not in self._needs:  # a lock is long, and read slowly
-            self._needs[key] = await asyncio.to_thread(needs.of, work, script)
+            try:
+                self._needs[key] = await asyncio.to_thread(needs.of, work, script)
+            except Unreadable as error:
+                raise JobFailed(Reason.ENVIRONMENT_FAILED, str(error)) from error
         return self._needs[key]
 
     async def _python(self, specifier: str) -> Path:
@@ -111,66 +124,98 @@ class Shelf:
 
     async def _is_ready(self, folder: Path) -> bool:
         async with self._looking:
-            if not (folder / READY).is_file():
-                return False
-            if not build.python_of(folder).is_file():  # it is gone from this machine
-                await asyncio.to_thread(_throw_away, folder)
-                return False
-            (folder / READY).touch()  # noted as used
-            return True
+            if folders.is_ready(folder):
+                return True
+            if folders.is_complete(folder):  # something of it is gone from this machine
+                await asyncio.to_thread(folders.throw_away, folder)
+            return False
 
-    async def _build_once(
-        self, folder: Path, wanted: needs.Needs, work: Path, python: Path
-    ) -> None:
-        """Whoever else needs it waits for the same build, and tries it too if that one fails: it
+    async def _build_once(self, folder: Path, make: Make) -> None:
+        """All others that need it wait for the same build, and try it too if that one fails: it
         may have failed because its job was stopped, and the job's folder removed."""
         task = self._building.get(folder)
         if task is not None:
             await asyncio.wait({task})
             return
-        task = asyncio.create_task(self._build(folder, wanted, work, python))
+        task = asyncio.create_task(self._build(folder, make))
         self._building[folder] = task
         task.add_done_callback(lambda _: self._building.pop(folder, None))
         await asyncio.wait({task})  # it goes on if we are stopped: others may wait for it
         task.result()
 
-    async def _build(self, folder: Path, wanted: needs.Needs, work: Path, python: Path) -> None:
+    async def _build(self, folder: Path, make: Make) -> None:
         began = time.monotonic()
-        beside = self._folder / f"{folder.name}-{secrets.token_hex(4)}{PART}"
+        beside = folders.beside(folder)
         try:
-            await build.build(
-                beside, wanted, work, python,
-                place=folder, runtime=self._runtime, cache=self._cache,
-            )  # fmt: skip
-            await asyncio.to_thread(_complete, beside, folder)
-        except (UvFailed, OSError, ValueError) as error:  # a colon in its path is a ValueError
+            await make(beside, folder)
+            await asyncio.to_thread(folders.complete, beside, folder)
+        finally:
+            await asyncio.to_thread(folders.remove, beside)
+        log.info("Environment %s is built, in %.1f s.", folder.name, time.monotonic() - began)
+        await self._tidy()
+
+    async def _make(
+        self, wanted: needs.Needs, work: Path, python: Path, may_build: bool,
+        beside: Path, folder: Path,
+    ) -> None:  # fmt: skip
+        tools = Tools(python, self._cache, self._runtime)
+        try:
+            if not wanted.brings:
+                await build.build(
+                    beside, wanted, work, python,
+                    place=folder, runtime=self._runtime, cache=self._cache, may_build=may_build,
+                )  # fmt: skip
+            elif may_build:
+                await composed.build(beside, wanted, work, tools, place=folder, share=self._share)
+            else:
+                raise UvFailed("The package brings code to install, which waits for a job.")
+        except (UvFailed, Unreadable, OSError, ValueError) as error:  # a colon in its path, too
             what = wanted.file or "nothing but Python"
             raise JobFailed(
                 Reason.ENVIRONMENT_FAILED,
                 f"The environment of the package ({what}) cannot be built: {error}",
             ) from error
-        finally:
-            await asyncio.to_thread(_remove, beside)
-        log.info("Environment %s (%s) is built, in %.1f s.", folder.name, wanted.kind,
-                 time.monotonic() - began)  # fmt: skip
-        await self._tidy()
+
+    def _share(self, name: str, make: Make) -> AbstractAsyncContextManager[Path]:
+        return self._lending(self._folder / name, make)
 
     async def _tidy(self) -> None:
-        """Throw away the oldest that nobody uses, until the rest is small and young enough."""
+        """Throw away uv's cache, and then the oldest environments that are not in use, until the
+        rest is small and young enough."""
+        await self._empty_cache()
         async with self._looking:
-            await asyncio.to_thread(self._throw_away_old, [f for f, n in self._lent.items() if n])
+            await asyncio.to_thread(self._throw_away_old, {f for f, n in self._lent.items() if n})
 
-    def _throw_away_old(self, in_use: list[Path]) -> None:
-        known = sorted(_last_uses(self._folder).items(), key=lambda item: item[1])
-        total = sum(_noted_size(folder) for folder, _ in known)
+    async def _empty_cache(self) -> None:
+        """If it does not fit in beside the environments; not while another build needs it."""
+        if not self._most_bytes or len(self._building) > 1:
+            return
+        size = await asyncio.to_thread(folders.size, self._cache)
+        known = await asyncio.to_thread(folders.last_uses, self._folder)
+        if size and size + sum(map(folders.noted_size, known)) > self._most_bytes:
+            log.info("uv's cache is emptied: %d MiB.", size // 1024**2)
+            try:
+                await uv.run("cache", "clean", cwd=self._folder, cache=self._cache,
+                             UV_LOCK_TIMEOUT="10", UV_CACHE_DIR=str(self._cache))  # fmt: skip
+            except (UvFailed, JobFailed) as error:  # in use beside us, or without uv
+                log.info("uv's cache is not emptied: %s", error)
+
+    def _throw_away_old(self, lent: set[Path]) -> None:
+        known = sorted(folders.last_uses(self._folder).items(), key=lambda item: item[1])
+        below = {folder: folders.shared_of(folder) for folder, _ in known}
+        in_use = lent | {below.get(folder) for folder in lent}
+        total = sum(folders.noted_size(folder) for folder, _ in known)
         long_ago = time.time() - self._unused_days * DAY_SECONDS
         for folder, used_at in known:
             is_too_old = self._unused_days and used_at < long_ago
             is_too_much = self._most_bytes and total > self._most_bytes
-            if folder not in in_use and (is_too_old or is_too_much):
-                total -= _noted_size(folder)
-                log.info("Environment %s is thrown away.", folder.name)
-                _throw_away(folder)
+            if folder in in_use or not folder.exists() or not (is_too_old or is_too_much):
+                continue
+            for gone in [above for above in below if below[above] == folder] + [folder]:
+                if gone.exists():  # without what it is on top of, it is of no use
+                    total -= folders.noted_size(gone)
+                    log.info("Environment %s is thrown away.", gone.name)
+                    folders.throw_away(gone)
 
 
 def _name(wanted: needs.Needs, python: Path) -> str:
@@ -184,37 +229,3 @@ def _path_in(work: Path, script: Path) -> str:
     if script.is_relative_to(work):
         return str(script.relative_to(work))
     return str(script.relative_to(work.resolve()))  # a link leads there
-
-
-def _complete(beside: Path, folder: Path) -> None:
-    (beside / READY).write_text(str(_size(beside)), encoding="ascii")
-    if folder.exists():  # without its note: it was cut short while it was thrown away
-        _throw_away(folder)
-    beside.rename(folder)
-
-
-def _throw_away(folder: Path) -> None:
-    """At once for whoever looks, however long the disk takes."""
-    gone = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}{PART}")
-    folder.rename(gone)
-    _remove(gone)
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # what is left is tried again at the next start
-
-
-def _last_uses(shelf: Path) -> dict[Path, float]:
-    return {note.parent: note.stat().st_mtime for note in shelf.glob(f"*/{READY}")}
-
-
-def _noted_size(folder: Path) -> int:
-    try:
-        return int(regular_files.read(folder / READY, NOTE_BYTES))
-    except (OSError, ValueError):  # a script can reach it
-        return 0
-
-
-def _size(folder: Path) -> int:
-    places = os.walk(folder)  # not rglob, which takes three times as long
-    return sum(os.lstat(f"{place}/{name}").st_size for place, _, names in places for name in names)

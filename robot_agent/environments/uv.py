@@ -10,10 +10,26 @@ from pathlib import Path
 
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
+from sdk.running.environment import inherited
 from sdk.running.orphans import birth, forget, spare
 
 PATIENCE_SECONDS = 1800.0
 TOLD_BYTES = 4000  # of what uv says, at its end
+FOR_INDEXES = frozenset(
+    {
+        *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+        *("UV_NO_INDEX", "UV_INDEX_STRATEGY", "UV_KEYRING_PROVIDER", "UV_CREDENTIALS_DIR"),
+        *("UV_CONFIG_FILE", "UV_NO_CONFIG", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_BUILD_CONSTRAINT"),
+        *("UV_EXCLUDE_NEWER", "UV_PRERELEASE", "UV_OFFLINE", "UV_CACHE_DIR", "UV_INSECURE_HOST"),
+        *("UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_HTTP_TIMEOUT", "UV_HTTP_CONNECT_TIMEOUT"),
+        *("UV_HTTP_RETRIES", "UV_REQUEST_TIMEOUT", "UV_CONCURRENT_DOWNLOADS"),
+        *("UV_CONCURRENT_BUILDS", "UV_CONCURRENT_INSTALLS"),
+        *("UV_NO_BUILD", "UV_NO_BUILD_PACKAGE", "UV_NO_BINARY", "UV_NO_BINARY_PACKAGE"),
+        *("ALL_PROXY", "NETRC", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "GIT_SSL_CAINFO"),
+        *("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME"),
+    }
+)
+_CREDENTIAL = re.compile("UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)")
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -64,13 +80,10 @@ async def run(*arguments: str, cwd: Path, cache: Path, **variables: str) -> str:
 
 
 def _environment(own: Mapping[str, str], cache: Path) -> dict[str, str]:
-    """The agent's, without what is ours or what would lead uv to another environment."""
-    kept = {
-        name: value
-        for name, value in own.items()
-        if not name.startswith("RUNWRIGHT_")
-        and name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT")
-    }
+    """As a script's, with what uv needs to reach indexes: uv hands its own environment on to the
+    build systems of packages, which are code of theirs."""
+    kept = inherited(own) | {name: value for name, value in own.items() if _is_for_indexes(name)}
+    kept.pop("VIRTUAL_ENV", None)
     # Never links: who changes a file of one environment must not change it in all others. (With
     # `clone`, uv falls back to hard links where the file system cannot clone.)
     return (
@@ -82,3 +95,7 @@ def _environment(own: Mapping[str, str], cache: Path) -> dict[str, str]:
             "UV_PYTHON_DOWNLOADS": "never",
         }
     )
+
+
+def _is_for_indexes(name: str) -> bool:
+    return name.upper() in FOR_INDEXES or _CREDENTIAL.fullmatch(name.upper()) is not None

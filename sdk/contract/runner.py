@@ -49,6 +49,7 @@ class Heartbeat(Request, frozen=True, kw_only=True):
     machine_info: dict[str, Any] | None = None
     jobs: Annotated[list[JobBeat], Meta(max_length=100)] | None = None
     changes_since: datetime | None = None  # the `server_time` of an earlier answer
+    supports_may_build: bool = False  # without it, there is nothing to prepare
 
 
 class JobAction(Resource, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,6 +85,7 @@ class ToPrepare(Resource, frozen=True, kw_only=True):
 
     package: AssignedPackage
     script_path: str
+    may_build: bool = False  # whether code of the package may be run for that
 
 
 class HeartbeatAnswer(Resource, frozen=True, kw_only=True):

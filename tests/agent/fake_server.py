@@ -55,12 +55,14 @@ class FakeServer:
         self.waiting.append(job)
         return number
 
-    def change(self, content, script_path="main.py"):
+    def change(self, content, script_path="main.py", may_build=False):
         """A process was given another package."""
         job = self.give("", content=content)
         package = next(j for j in self.waiting if j["id"] == job)["package"]
         self.waiting.pop()
-        self.prepare.append({"package": package, "script_path": script_path})
+        self.prepare.append(
+            {"package": package, "script_path": script_path, "may_build": may_build}
+        )
 
     async def until(self, condition):
         async with asyncio.timeout(LIMIT_SECONDS), self.changed:
@@ -117,7 +119,7 @@ class FakeServer:
             "jobs": jobs, "lease_seconds": 60, "server_time": "2026-01-01T00:00:00Z",
             "settings": {"heartbeat_seconds": 1, "cancel_grace_seconds": 1,
                          "log_limit_bytes": self.log_limit_bytes},
-            "prepare": self.prepare if body["changes_since"] else [],
+            "prepare": self.prepare if body["changes_since"] and body["supports_may_build"] else [],
         })  # fmt: skip
 
     async def order(self, request):

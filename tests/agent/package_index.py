@@ -10,9 +10,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 
-def a_wheel(name, version, **modules):
+def a_wheel(name, version, *, entry_points=None, pth="", extra=None, **modules):
     files = {f"{module}.py": text for module, text in (modules or {name: ""}).items()}
     info = f"{name}-{version}.dist-info"
+    files |= extra or {}
+    if entry_points:
+        told = "".join(f"{key} = {value}\n" for key, value in entry_points.items())
+        files[f"{info}/entry_points.txt"] = f"[console_scripts]\n{told}"
+    if pth:
+        files[f"{name}.pth"] = f"{pth}\n"
     files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     files[f"{info}/WHEEL"] = (
         "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -184,7 +184,9 @@ async def test_nothing_is_made_of_what_is_being_deleted(admin, server):
 
 
 async def told(robot, since, **more):
-    answer = await robot.post("/api/runner/heartbeat", 200, changes_since=since, **more)
+    answer = await robot.post(
+        "/api/runner/heartbeat", 200, changes_since=since, supports_may_build=True, **more
+    )
     return [(one["package"]["name"], one["script_path"]) for one in answer["prepare"]]
 
 

@@ -142,6 +142,13 @@ async def test_the_doctor_finds_all_in_order_and_lists_what_to_review(recorded, 
     assert "token ci of ci" in told
 
 
+async def test_what_has_run_may_be_built_ahead(upgraded):
+    robot = await upgraded.make_robot("fresh")
+    asked = {"changes_since": "2000-01-01T00:00:00Z", "supports_may_build": True}
+    answer = await robot.post("/api/runner/heartbeat", 200, **asked)
+    assert True in [one["may_build"] for one in answer["prepare"]]
+
+
 async def test_a_report_that_was_open_is_delivered(recorded, upgraded):
     job = {"id": recorded.told["open_job_id"]}
     assert (await upgraded.get(f"/api/jobs/{job['id']}"))["status"] == "running"
