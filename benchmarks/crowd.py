@@ -44,7 +44,7 @@ async def _ask(session, headers):
 
 
 async def _beat(session, headers):
-    beat = {"jobs": []}
+    beat = {"jobs": [], "supports_may_build": True}
     while True:
         async with session.post("/api/runner/heartbeat", json=beat, headers=headers) as answer:
             assert answer.status == 200, await answer.text()

@@ -79,7 +79,7 @@ class Side:
         return count
 
     async def beat(self, number, until):
-        count, beat = 0, {"jobs": []}
+        count, beat = 0, {"jobs": [], "supports_may_build": True}
         while time.perf_counter() < until:
             said = await self._ask("/api/runner/heartbeat", self.robots[number], **beat)
             beat["changes_since"] = said["server_time"]

@@ -27,6 +27,7 @@ from robot_agent import (
 from robot_agent.agent import Agent
 from robot_agent.exits import AgentExit, Status
 from robot_agent.service import command as service
+from sdk.escapes import clean
 from sdk.private_folder import private_files
 from sdk.running import family
 from sdk.running.launch import Launch
@@ -72,7 +73,9 @@ def main() -> None:
 @click.option("--job-memory-mib", help="Over this a job is ended (out_of_memory); no limit.")
 @click.option("--job-processes", help="Over this many processes a job is ended; no limit.")
 @click.option("--job-output-mib", help="Over this a job is ended (output_limit); no limit.")
-@click.option("--environments-mib", help="Over this old environments go; 10240, 0: no limit.")
+@click.option(
+    "--environments-mib", help="Over this uv's cache and old environments go; 10240, 0: no limit."
+)
 @click.option("--environments-days", help="Unused so long, an environment goes; 30, 0: never.")
 @click.option("--deaf-after-seconds", help="When to start anew if only others are answered; 300.")
 @click.option("--finish-minutes", help="How long jobs may go on after SIGTERM; 0, until they end.")
@@ -86,9 +89,9 @@ def run(**options: str | None) -> None:
 
     SIGTERM or Ctrl-C: finish the running jobs, take no more. A second one ends them too.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         _run(options)
     except BaseExceptionGroup as group:
@@ -175,8 +178,15 @@ def _first_exit(group: BaseExceptionGroup[BaseException]) -> AgentExit | None:
     return None
 
 
+class _Formatter(logging.Formatter):
+    """What a server or a package said does not steer the terminal that shows the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
+
+
 def _say(reason: AgentExit) -> int:
-    click.echo(f"robot-agent: {reason}", err=True)
+    click.echo(clean(f"robot-agent: {reason}"), err=True)
     return int(reason.status)
 
 

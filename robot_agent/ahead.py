@@ -1,6 +1,7 @@
 """Prepares what jobs will need before there is one: the server says which processes have changed.
 
-One after the other, beside the jobs. What cannot be prepared is no trouble: the job that needs it
+One after the other, beside the jobs. Unless the server allows it, no code of a package is run for
+that: nothing is built from its source. What cannot be prepared is no trouble: the job that needs it
 tries again, and says why it cannot be.
 """
 
@@ -77,7 +78,8 @@ class Ahead:
         try:
             await asyncio.to_thread(self._unpack, archive, shelf.launch)
             script = script_in(self._folder, wanted.script_path)
-            async with shelf.lend(wanted.package.sha256, self._folder, script):
+            sha256, may_build = wanted.package.sha256, wanted.may_build
+            async with shelf.lend(sha256, self._folder, script, may_build=may_build):
                 log.info("%s of %s is prepared.", wanted.script_path, wanted.package.name)
         finally:
             await asyncio.to_thread(self._clear)

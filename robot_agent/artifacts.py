@@ -156,14 +156,17 @@ def _look(folder: Path) -> _Looked:
     files: dict[Path, _Look] = {}
     others: dict[Path, str] = {}
     try:
-        for count, (path, about) in enumerate(regular_files.scan(folder)):
+        for count, found in enumerate(regular_files.scan(folder)):
+            about = found.about
             if count == MOST_ENTRIES:
                 others[folder] = f"Of more than {MOST_ENTRIES:,} files the rest is not looked at."
                 break
             if stat.S_ISREG(about.st_mode):
-                files[path] = _Look(about.st_size, about.st_mtime_ns)
-            else:
-                others[path] = f"It is {regular_files.kind_of(about)}, and no regular file."
+                files[found.path] = _Look(about.st_size, about.st_mtime_ns)
+            elif found.is_unread:
+                others[found.path] = "It is a directory that cannot be read, or is too deep."
+            elif not regular_files.is_folder(about):
+                others[found.path] = f"It is {regular_files.kind_of(about)}, and no regular file."
     except OSError as error:
         others[folder] = _why(error)
     first = sorted(files)

@@ -85,6 +85,7 @@ class Heart:
             jobs=[job.beat()] if job else [],
             machine_info=info,
             changes_since=self._answered_at,
+            supports_may_build=True,
         )
         try:
             answer = await self._link.once(lambda client: client.beat(beat))

@@ -1,7 +1,9 @@
 """The folder of a job: made ready to start, and cleared away."""
 
 import asyncio
+import errno
 import logging
+import secrets
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +20,9 @@ from sdk.private_folder import PASSABLE, PRIVATE
 from sdk.running import regular_files
 from sdk.running.command import NoScript, script_in
 from sdk.running.launch import SAME, Launch
+
+TOO_DEEP = (errno.EMFILE, errno.ENAMETOOLONG)
+FLAT = 8  # levels of a folder whose paths are short enough, whatever the names
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +58,37 @@ def left(own_jobs: Path, keep: Path | None = None) -> list[Path]:
 
 
 def clear_away(folders: Sequence[Path]) -> None:
-    for folder in folders:
-        _remove(folder)
+    waiting = list(folders)
+    while waiting:
+        waiting += _remove(waiting.pop())
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path) -> list[Path]:
+    """Remove it; or return what is to be removed instead, beside each other: a script can make
+    folders deeper than they can be removed in one go."""
     try:
         _take_away(folder)
-    except (OSError, RecursionError):
+    except RecursionError:
+        return _split(folder)
+    except OSError as error:
+        if error.errno in TOO_DEEP:
+            return _split(folder)
         _remove_locked(folder)
+    return []
+
+
+def _split(folder: Path) -> list[Path]:
+    deep = [found.path for found in regular_files.scan(folder, most_depth=FLAT) if found.is_unread]
+    parts = []
+    for path in deep:
+        part = folder.with_name(secrets.token_hex(8))
+        with suppress(OSError):  # it stays where it is, and in the way of the folder
+            path.rename(part)
+            parts.append(part)
+    if not parts:
+        log.warning("%s cannot be removed: it is too deep.", folder)
+        return []
+    return [folder, *parts]
 
 
 def _take_away(folder: Path) -> None:

@@ -202,6 +202,11 @@ class Journal:
             self._db.rollback()
             raise
 
+    async def renew_identity(self) -> None:
+        """Be another agent from the next start on: the folder is a copy of another agent's."""
+        sql = "UPDATE identity SET instance = ?"
+        await self._write(sql, (secrets.token_urlsafe(16),), durable=True)
+
     def _identity(self) -> str:
         """One id for each journal: by it the server tells a restarted agent from another one."""
         row = self._db.execute("SELECT instance FROM identity").fetchone()

@@ -19,7 +19,7 @@ from robot_agent.link import Link
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import AssignedPackage
 from sdk.errors import Refused
-from sdk.running import regular_files
+from sdk.running import regular_files, unpack
 from sdk.running.regular_files import NotRegular
 
 DOWNLOADS = 3
@@ -111,7 +111,7 @@ def extract(archive: Path | BinaryIO, destination: Path) -> None:
         with zipfile.ZipFile(archive) as package:
             for member in package.infolist():
                 _check(member, root)
-                package.extract(member, root)
+                unpack.extract(package, member, root)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise JobFailed(
             Reason.PACKAGE_CORRUPT, f"The package cannot be unpacked: {error}."

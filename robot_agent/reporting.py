@@ -22,6 +22,7 @@ from sdk.contract.runner import Assignment, JobReport, NextJob, ReportAnswer
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
 from sdk.robot_client import RobotClient
+from sdk.running import last_words
 from sdk.running.outcome import with_fit_message
 
 # Refusals after which an attempt is no longer ours to end: somebody or something else has ended it.
@@ -108,7 +109,7 @@ async def _deliver(
     report, shorten = whole, iter((_refused, _plain))
     while True:
         known = await secrets.keep_up(place.hurry)
-        covered = cover(report, known)
+        covered = cover(last_words.added(report, secrets.last_output, known.mask), known)
         if not _is_free(place, sending):
             covered = msgspec.structs.replace(covered, next_job=None)
         try:

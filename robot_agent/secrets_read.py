@@ -38,6 +38,7 @@ class SecretsRead:
     ) -> None:
         """`own`: what is secret without having been read, as the token of the job."""
         self.known = Known(Mask(own))
+        self.last_output = b""  # of the script, not covered; see sdk/running/last_words.py
         self._values = set(own)  # grows alone: what was changed at the server was still read
         self._link = link
         self._job_id = job_id

@@ -46,6 +46,10 @@ class Spool:
         except TAKEN_AWAY:
             return b""
 
+    def tail(self, most_bytes: int) -> bytes:
+        """The end of the output once it is closed; nothing if the end was cut off."""
+        return b"" if self._mark else self.read(max(0, self.size() - most_bytes), most_bytes)
+
     def size(self) -> int:
         """How many bytes there are for the server now."""
         return min(self._size(), self._end())

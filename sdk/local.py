@@ -17,12 +17,12 @@ It is for this machine alone: `sdk init` names it in `.gitignore`, and it is nev
 """
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from sdk.archives import toml
 from sdk.contract.queues import Retries
 from sdk.project import BadProject
 from sdk.testing.orchestrator import Credential, Orchestrator
@@ -56,7 +56,7 @@ def orchestrator(path: Path) -> Orchestrator:
 
 def _read(path: Path) -> _Local:
     try:
-        found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _Local)
+        found = msgspec.convert(toml.read(path), _Local)
         for name, value in found.assets.items():
             _check(value, f"the asset {name}")
         for name, payloads in found.queues.items():

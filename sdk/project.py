@@ -5,12 +5,12 @@ greet = "main.py"                                         # the script, as a who
 invoices = { script = "main.py:main", timeout_seconds = 600 }   # one function of it
 """
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from sdk.archives import toml
 from sdk.contract.base import Labels, Name, Text
 from sdk.contract.processes import (
     Attempts,
@@ -18,6 +18,7 @@ from sdk.contract.processes import (
     Preload,
     Priority,
     Seconds,
+    SecretNames,
     Start,
 )
 
@@ -39,6 +40,7 @@ class ProcessPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     start: Start | msgspec.UnsetType = msgspec.UNSET
     preload: Preload | msgspec.UnsetType = msgspec.UNSET
     default_parameters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    secrets: SecretNames | msgspec.UnsetType = msgspec.UNSET  # asked for; others grant them
 
     def options(self) -> dict[str, Any]:
         """What was said beside the script."""
@@ -50,10 +52,10 @@ def read(folder: Path) -> dict[str, Any]:
     """`pyproject.toml` as it is; {} if there is none."""
     path = folder / "pyproject.toml"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml.read(path)
     except FileNotFoundError:
         return {}
-    except (ValueError, OSError) as error:  # not TOML, not UTF-8, not readable
+    except (ValueError, OSError) as error:  # not TOML, too costly, not readable
         raise BadProject(f"{path} cannot be read: {error}.") from error
 
 

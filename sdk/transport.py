@@ -173,7 +173,7 @@ def _refusal(response: aiohttp.ClientResponse, content: bytes) -> Refused | NotA
     if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return NotAnOrchestrator(_proxy_says(response.status, ""), response.status)
     if response.content_type not in (MEDIA_TYPE, JSON):
-        return _nonsense(response, content)
+        return _too_large(response) or _nonsense(response, content)
     try:
         problem = msgspec.json.decode(content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -181,6 +181,17 @@ def _refusal(response: aiohttp.ClientResponse, content: bytes) -> Refused | NotA
     # What the connection says counts, should the body say otherwise.
     problem = msgspec.structs.replace(problem, status=response.status)
     return from_problem(problem, _retry_after(response.headers.get("Retry-After")))
+
+
+def _too_large(response: aiohttp.ClientResponse) -> Refused | None:
+    """A proxy's limit for bodies is final: the same body is refused each time it is sent."""
+    if response.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return None
+    detail = (
+        f"A proxy in front of {response.url.host} does not let a body of this size through (413); "
+        "raise its limit."
+    )
+    return from_problem(Problem(title="Too large", status=response.status, detail=detail))
 
 
 def _nonsense(response: aiohttp.ClientResponse, content: bytes = b"") -> NotAnOrchestrator:

@@ -40,13 +40,13 @@ MAY_IMPORT = {  # first match wins
     },
 }
 PURE = {
-    *("annotations.py", "callers.py", "etags.py", "lifecycle.py"),
+    *("agent_runs.py", "annotations.py", "callers.py", "etags.py", "lifecycle.py"),
     *("names.py", "presence.py", "rules.py", "values.py", "wants.py"),
 }
 FORBIDDEN_IN_PURE = {"aiohttp", "asyncio", "os", "time", "random", "aiosqlite", "psycopg"}
 VERBS = {
     *("attempts.py", "beats.py", "claiming.py", "claims.py", "deciding.py"),
-    *("editing.py", "history.py", "outcomes.py", "service.py"),
+    *("editing.py", "history.py", "outcomes.py", "registration.py", "service.py"),
 }
 BELOW_THE_DOORS = {"assignments.py", *VERBS, *PURE}  # never look up at HTTP
 MAX_LINES, MAX_FUNCTION_LINES = 250, 40

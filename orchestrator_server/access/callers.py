@@ -51,6 +51,12 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         is_for_it = self.via != "sdk" or "manage" in self.scopes
         return is_for_it and "assets:edit" in self.permissions
 
+    @property
+    def may_start_jobs(self) -> bool:
+        """Whether this caller decides that code of a package is run."""
+        is_for_it = self.via != "sdk" or "run" in self.scopes
+        return is_for_it and "jobs:create" in self.permissions
+
     def must_hold(self, permissions: frozenset[str]) -> None:
         """Nobody gives, or takes charge of, more than they have."""
         if lacking := sorted(permissions - self.permissions):

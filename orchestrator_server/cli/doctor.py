@@ -1,5 +1,6 @@
 """`orchestrator doctor`: whether everything is as it must be."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -8,12 +9,13 @@ import click
 from orchestrator_server.cli import options
 from orchestrator_server.config import Config
 from orchestrator_server.db.transaction import Database
-from orchestrator_server.doctor import service
-from orchestrator_server.doctor.service import Finding
+from orchestrator_server.doctor import advice, service
+from orchestrator_server.doctor.service import Finding, Review
 from orchestrator_server.keys import Keys
 from orchestrator_server.objects.open import store_at
 from orchestrator_server.packages import storage
 from sdk import private_folder
+from sdk.escapes import clean
 
 EXIT_FOUND = 1
 
@@ -26,21 +28,36 @@ EXIT_FOUND = 1
 def command(
     data: Path, allow_open_data_folder: bool, database_url: str | None, store: str | None
 ) -> None:
-    """Check the promises about jobs, items, packages and the audit trail. Changes nothing."""
+    """Check jobs, items, packages and the audit trail for inconsistencies. Changes nothing.
+
+    What an operator should review is listed behind, and does not change the exit status.
+    """
     config = Config(data=data, database_url=database_url, store=store)
 
-    async def examine(database: Database, keys: Keys) -> list[Finding]:
+    async def examine(database: Database, keys: Keys) -> tuple[list[Finding], list[Review]]:
         there = await storage.there(store_at(config, store))
-        return await database.read(service.examine, keys, there)
+        findings = await database.read(service.examine, keys, there)
+        are_trusted = bool(os.environ.get(options.TRUSTED_PROXY))
+        proxies = await database.read(advice.proxies, are_trusted=are_trusted)
+        return findings, [*await database.read(service.review), proxies]
 
-    findings = options.on_existing_database(config, examine)
+    findings, reviews = options.on_existing_database(config, examine)
     if not allow_open_data_folder:
-        is_open = private_folder.is_open(data)
-        why = f"{data} is open: chmod 700 {shlex.quote(str(data))}"
-        findings.append(Finding("Other users cannot read the data folder", [why] * is_open))
+        findings.append(_data_folder(data))
     for finding in findings:
         click.echo(f"{'no ' if finding.broken_by else 'ok '} {finding.promise}")
         for what in finding.broken_by:
-            click.echo(f"      {what}")
+            click.echo(clean(f"      {what}"))
+    for review in reviews:
+        if review.items:
+            click.echo(f"review: {review.subject}")
+        for item in review.items:
+            click.echo(clean(f"      {item}"))
     if any(finding.broken_by for finding in findings):
         raise SystemExit(EXIT_FOUND)
+
+
+def _data_folder(data: Path) -> Finding:
+    is_open = private_folder.is_open(data)
+    why = f"{data} is open: chmod 700 {shlex.quote(str(data))}"
+    return Finding("Other users cannot read the data folder", [why] if is_open else [])

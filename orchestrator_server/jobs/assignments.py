@@ -32,6 +32,7 @@ class _Granted(msgspec.Struct, frozen=True):
     package_version: str
     sha256: str
     size_bytes: int
+    has_run: bool
 
 
 def make(
@@ -39,6 +40,8 @@ def make(
 ) -> Assignment:
     """The current attempt of a job, as it is handed to the robot that was granted it."""
     job = tx.one(sql.granted, _Granted, missing=f"There is no job {job_id}.", id=job_id)
+    if not job.has_run:  # from now on, robots may build for it ahead
+        tx.run(sql.note_run, package_id=job.package_id, script_path=job.script_path)
     return Assignment(
         id=job.id,
         status=job.status,

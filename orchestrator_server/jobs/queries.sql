@@ -1,9 +1,9 @@
 -- name: insert
 INSERT INTO jobs (process_id, process_version, package_id, script_path, wanted_robot_id,
-    wanted_machine_id, labels, parameters, source, priority, max_attempts, timeout_seconds,
+    wanted_machine_id, labels, added_labels, parameters, source, priority, max_attempts, timeout_seconds,
     not_before, start_by, created_by, created_at)
 VALUES (:process_id, :process_version, :package_id, :script_path, :wanted_robot_id,
-    :wanted_machine_id, :labels, :parameters, :source, :priority, :max_attempts,
+    :wanted_machine_id, :labels, :added_labels, :parameters, :source, :priority, :max_attempts,
     :timeout_seconds, :not_before, :start_by, :created_by, :now)
 RETURNING id;
 
@@ -146,12 +146,18 @@ VALUES (:job_id, :attempt, :robot_id, :claim_key, :agent_instance, :now);
 SELECT j.id, j.status, j.attempt, a.claim_key, j.parameters, j.timeout_seconds,
        j.process_id, p.name AS process_name, j.script_path, j.package_id,
        j.process_version, p.start, p.preload, k.name AS package_name, k.version AS package_version,
-       k.sha256, k.size_bytes
+       k.sha256, k.size_bytes, EXISTS (
+           SELECT 1 FROM scripts_run AS s
+           WHERE s.package_id = j.package_id AND s.script_path = j.script_path) AS has_run
 FROM jobs AS j
 JOIN attempts AS a ON a.job_id = j.id AND a.attempt = j.attempt
 JOIN processes AS p ON p.id = j.process_id
 JOIN packages AS k ON k.id = j.package_id
 WHERE j.id = :id;
+
+-- name: note_run
+INSERT INTO scripts_run (package_id, script_path, created_at)
+VALUES (:package_id, :script_path, :now) ON CONFLICT DO NOTHING;
 
 -- name: recorded
 -- The attempt that is meant, or the latest.
@@ -257,7 +263,7 @@ WHERE id = :id AND status IN ('pending', 'running') AND stop_requested_at IS NUL
 -- name: pinned
 -- What a job runs, to run the same again.
 SELECT process_id, process_version, package_id, script_path, wanted_robot_id, wanted_machine_id,
-       labels, parameters, priority, max_attempts, timeout_seconds
+       labels, added_labels, parameters, priority, max_attempts, timeout_seconds
 FROM jobs WHERE id = :id;
 
 -- name: attempts

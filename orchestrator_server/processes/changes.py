@@ -17,6 +17,7 @@ OVERLAP = timedelta(seconds=10)  # a change may be committed after a beat that i
 
 class _Changed(AssignedPackage, frozen=True, kw_only=True):
     script_path: str
+    may_build: bool
 
 
 class Latest:
@@ -54,6 +55,7 @@ def since(tx: Transaction, robot: RobotCaller, moment: datetime | None) -> list[
         ToPrepare(
             package=msgspec.convert(changed, AssignedPackage, from_attributes=True),
             script_path=changed.script_path,
+            may_build=changed.may_build,
         )
         for changed in found
     ]

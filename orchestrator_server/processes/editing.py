@@ -25,6 +25,7 @@ _RUNS = (
     *("package_id", "script_path", "parameters_schema", "default_parameters"),
     *("labels", "start", "preload"),
 )
+_CODE = ("package_id", "script_path")
 _LOCKED = ("package_id", "script_path", "start", "preload")
 _AS_JSON = ("parameters_schema", "default_parameters", "labels", "preload", "secrets", "proposal")
 
@@ -84,7 +85,13 @@ def change(
         changed = msgspec.structs.replace(changed, version=before.version + 1)
     values = msgspec.structs.asdict(changed)
     values |= {name: Json(values[name]) for name in _AS_JSON}
-    tx.run(sql.update, **values, name_key=names.key(changed.name))
+    tx.run(
+        sql.update,
+        **values,
+        name_key=names.key(changed.name),
+        is_other_code=any(getattr(before, name) != getattr(changed, name) for name in _CODE),
+        may_build=person.may_start_jobs,
+    )
     process = locked(tx, before.id)
     audit.record(tx, person.actor, action, before=before, after=process, name=process.name)
     return process

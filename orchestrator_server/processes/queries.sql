@@ -1,10 +1,10 @@
 -- name: insert
 INSERT INTO processes (name, name_key, description, package_id, script_path, parameters_schema,
     default_parameters, timeout_seconds, max_attempts, priority, concurrency_limit, labels,
-    start, preload, secrets, created_at, updated_at)
+    start, preload, secrets, may_build, created_at, updated_at)
 VALUES (:name, :name_key, :description, :package_id, :script_path, :parameters_schema,
     :default_parameters, :timeout_seconds, :max_attempts, :priority, :concurrency_limit, :labels,
-    :start, :preload, :secrets, :now, :now)
+    :start, :preload, :secrets, :may_build, :now, :now)
 RETURNING *;
 
 -- name: list
@@ -39,7 +39,8 @@ UPDATE processes SET name = :name, name_key = :name_key, description = :descript
     default_parameters = :default_parameters, timeout_seconds = :timeout_seconds,
     max_attempts = :max_attempts, priority = :priority, concurrency_limit = :concurrency_limit,
     labels = :labels, start = :start, preload = :preload, secrets = :secrets,
-    proposal = :proposal, updated_at = :now
+    proposal = :proposal, updated_at = :now,
+    may_build = CASE WHEN :is_other_code THEN :may_build ELSE may_build END
 WHERE id = :id;
 
 -- name: propose
@@ -61,7 +62,10 @@ SELECT max(updated_at) AS updated_at FROM processes;
 
 -- name: changed
 -- Those that this robot may be given jobs of, the last changed first.
-SELECT p.script_path, k.id, k.name, k.version, k.sha256, k.size_bytes
+SELECT p.script_path, k.id, k.name, k.version, k.sha256, k.size_bytes,
+       p.may_build OR EXISTS (
+           SELECT 1 FROM scripts_run AS s
+           WHERE s.package_id = k.id AND s.script_path = p.script_path) AS may_build
 FROM processes AS p JOIN packages AS k ON k.id = p.package_id
 JOIN robots AS r ON r.id = :robot_id
 WHERE p.updated_at > :since AND p.is_active AND p.deleted_at IS NULL
@@ -72,7 +76,10 @@ ORDER BY p.updated_at DESC
 LIMIT :limit;
 
 -- name: changed [postgres]
-SELECT p.script_path, k.id, k.name, k.version, k.sha256, k.size_bytes
+SELECT p.script_path, k.id, k.name, k.version, k.sha256, k.size_bytes,
+       p.may_build OR EXISTS (
+           SELECT 1 FROM scripts_run AS s
+           WHERE s.package_id = k.id AND s.script_path = p.script_path) AS may_build
 FROM processes AS p JOIN packages AS k ON k.id = p.package_id
 JOIN robots AS r ON r.id = :robot_id
 WHERE p.updated_at > :since AND p.is_active AND p.deleted_at IS NULL

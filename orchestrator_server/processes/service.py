@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from orchestrator_server import names, parameters
-from orchestrator_server.access.callers import Actor
+from orchestrator_server.access.callers import Actor, Person
 from orchestrator_server.audit import service as audit
 from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json
@@ -25,7 +25,9 @@ class _Id(msgspec.Struct, frozen=True):
     id: int
 
 
-def create(tx: Transaction, actor: Actor, wanted: ProcessCreate, settings: JobSettings) -> Process:
+def create(
+    tx: Transaction, person: Person, wanted: ProcessCreate, settings: JobSettings
+) -> Process:
     name = names.clean(wanted.name, what="process")
     if by_name(tx, name):
         raise AlreadyExists(f"There is a process {name} already.")
@@ -53,8 +55,9 @@ def create(tx: Transaction, actor: Actor, wanted: ProcessCreate, settings: JobSe
         start=wanted.start,
         preload=Json(wanted.preload),
         secrets=Json(wanted.secrets),
+        may_build=person.may_start_jobs,
     )
-    audit.record(tx, actor, "process.created", after=process, name=name)
+    audit.record(tx, person.actor, "process.created", after=process, name=name)
     return process
 
 
@@ -75,6 +78,8 @@ def schema_of(package: Package, script_path: str) -> dict[str, Any] | None:
     for entry in script.entrypoints:
         if entry.name == function:
             return entry.parameters_schema
+    if not script.is_complete and function.isidentifier() and not function.startswith("_"):
+        return None  # it may be there: a script that is too large is not read
     raise Invalid(
         f"{path} of package {package.name} {package.version} has no function {function!r} that "
         "could be called from outside.",

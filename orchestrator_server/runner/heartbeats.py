@@ -24,10 +24,11 @@ async def take(
     settings: JobSettings,
     latest: changes.Latest,
 ) -> Answer:
+    since = beat.changes_since if beat.supports_may_build else None
     if beat.jobs == [] and beat.machine_info is None:
-        if not latest.may_be_after(beat.changes_since):
+        if not latest.may_be_after(since):
             return Answer([], [])
-        return Answer([], await database.read(changes.since, robot, beat.changes_since))
+        return Answer([], await database.read(changes.since, robot, since))
     return await database.write(_take, robot, beat, settings)
 
 
@@ -36,4 +37,5 @@ def _take(tx: Transaction, robot: RobotCaller, beat: Heartbeat, settings: JobSet
     info = beat.machine_info
     is_relabelled = info is not None and robots.tell(tx, robot, info)
     actions = beats.beat(tx, robot, beat.jobs, settings)
-    return Answer(actions, changes.since(tx, robot, beat.changes_since), is_relabelled)
+    since = beat.changes_since if beat.supports_may_build else None
+    return Answer(actions, changes.since(tx, robot, since), is_relabelled)

@@ -1,6 +1,7 @@
 """What a package brings itself, resolved together with all that it needs, and built."""
 
 import asyncio
+import os
 import re
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from robot_agent.environments import build, ownership, pylock, uv
 from robot_agent.environments.pylock import Entry, Lock
 from robot_agent.environments.uv import UvFailed
 from sdk.running import brought
+from sdk.running.files import Unreadable
 from sdk.running.needs import Kind, Needs
 
 LOCK = "pylock.runwright.toml"
@@ -92,7 +94,11 @@ async def _wheel(room: Room, entry: Entry, tools: Tools) -> Entry:
         source = entry.get("sdist")
     if source is None or source["path"].endswith(".whl"):
         return entry
+    if os.environ.get("UV_NO_BUILD", "").lower() in ("1", "true", "t", "yes", "y", "on"):
+        raise UvFailed(f"{entry['name']} would have to be built, and UV_NO_BUILD is set.")
     place = Path(source["path"]) / source.get("subdirectory", "")
+    if not await asyncio.to_thread(_is_in, place, room.package):
+        raise Unreadable(f"{source['subdirectory']} is outside the package.")
     into = await asyncio.to_thread(_new_folder, room)
     await _run("build", "--wheel", "--out-dir", str(into), str(place), room=room, tools=tools)
     return await asyncio.to_thread(pylock.of_wheel_in, into, entry["name"])
@@ -123,6 +129,10 @@ def _remove(file: Path) -> None:
 @ownership.as_helper
 def _new_folder(room: Room) -> Path:
     return Path(tempfile.mkdtemp(prefix="built-", dir=room.folder))
+
+
+def _is_in(place: Path, folder: Path) -> bool:
+    return place.resolve().is_relative_to(folder)
 
 
 def _copy(work: Path, place: Path) -> Path:

@@ -53,10 +53,10 @@ def inputs(needs: Needs, room: Path) -> Inputs:
     if not needs.text:
         return Inputs([needs.file])
     file = room / ("runwright-needs.py" if needs.kind is Kind.SCRIPT else "runwright-needs.txt")
-    file.write_text(needs.text + "\n", encoding="utf-8")
+    file.write_text(needs.text, encoding="utf-8")
     if not needs.constraints:
         return Inputs([str(file)], needs.has_hashes, (file,))
     constraints = room / "runwright-constraints.txt"
-    constraints.write_text(needs.constraints + "\n", encoding="utf-8")
+    constraints.write_text(needs.constraints, encoding="utf-8")
     sources = [str(file), "-c", str(constraints)]
     return Inputs(sources, needs.has_hashes, (file, constraints))

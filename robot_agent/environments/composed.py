@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +18,15 @@ from sdk.running.needs import Needs
 Make = Callable[[Path, Path], Awaitable[None]]  # in a folder beside its place
 Share = Callable[[str, Make], AbstractAsyncContextManager[Path]]
 
+# The settings of uv that decide what is resolved, and not how it is built.
+_OF_RESOLUTION = {
+    *("sources", "workspace", "package", "managed", "index", "find-links", "default-groups"),
+    *("dev-dependencies", "constraint-dependencies", "override-dependencies", "environments"),
+}
+# With these, what a package brings can take part in building what others share.
+_OF_BUILDS = ("extra-build-dependencies", "build-constraint-dependencies", "no-build-isolation",
+              "no-build-isolation-package")  # fmt: skip
+
 log = logging.getLogger(__name__)
 
 
@@ -29,6 +39,8 @@ async def build(
     give, at the versions that suit the package too. Raises UvFailed or Unreadable.
     """
     async with brought.copied(work, place.parent) as room:
+        if _builds_in_its_own_way(needs):
+            tools = tools._replace(cache=room.folder / "cache")
         await _create(folder, place, room, tools)
         lock = await brought.resolve(room, needs, venvs.version_of(folder), tools)
         local = await brought.wheels(room, lock.local, tools)
@@ -68,7 +80,15 @@ async def _sync(folder: Path, entries: list[Entry], room: Room, tools: Tools) ->
     await install(command, folder, room.package, tools.cache, may_build=True)
 
 
+def _builds_in_its_own_way(needs: Needs) -> bool:
+    settings = json.loads(needs.tool)
+    return any(settings.get(name) for name in _OF_BUILDS)
+
+
 def _name(shared: list[Entry], needs: Needs, python: Path) -> str:
     """Of the files themselves, and the settings by which uv builds those that are sources."""
-    decisive = [pylock.identity(shared), needs.tool, str(python), str(python.stat().st_mtime_ns)]
+    settings = {k: v for k, v in json.loads(needs.tool).items() if k not in _OF_RESOLUTION}
+    decisive = [pylock.identity(shared), json.dumps(settings, sort_keys=True)]
+    decisive += [str(python), str(python.stat().st_mtime_ns)]
+    decisive += [needs.digest] if _builds_in_its_own_way(needs) else []
     return hashlib.sha256("\0".join(decisive).encode()).hexdigest()[:32]

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from robot_agent.environments import venvs
@@ -11,6 +12,7 @@ from sdk.running import regular_files
 NOTE_BYTES = 32
 READY = "runwright-ready"  # in a folder that is complete: its size, and when it was last used
 NOTE = "runwright-shared"  # in one of a package: the name of the one that it is on top of
+NOTE_BYTES = 32
 PART = ".part"  # the end of the name of one that is being built, or thrown away
 
 
@@ -30,25 +32,25 @@ def beside(folder: Path) -> Path:
 
 def complete(built: Path, folder: Path) -> None:
     (built / READY).unlink(missing_ok=True)  # a build may have made a link of that name
-    (built / READY).write_text(str(_size(built)), encoding="ascii")
+    (built / READY).write_text(str(size(built)), encoding="ascii")
     if folder.exists():  # without its note: it was cut short while it was thrown away
         throw_away(folder)
     built.rename(folder)
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether it can be used, with the one that it is on top of; if so, both are noted as used.
-
-    One whose Python is gone from this machine is thrown away.
-    """
-    if not (folder / READY).is_file():
+    """Whether it can be used, with the one that it is on top of; if so, both are noted as used."""
+    if not is_complete(folder) or not venvs.python_of(folder).is_file():
         return False
     shared = shared_of(folder)
-    if not venvs.python_of(folder).is_file() or (shared is not None and not is_ready(shared)):
-        throw_away(folder)
+    if shared is not None and not is_ready(shared):
         return False
     (folder / READY).touch()
     return True
+
+
+def is_complete(folder: Path) -> bool:
+    return (folder / READY).is_file()
 
 
 def throw_away(folder: Path) -> None:
@@ -62,6 +64,11 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # what is left is tried again at the next start
 
 
+def size(folder: Path) -> int:
+    places = os.walk(folder)  # not rglob, which takes three times as long
+    return sum(_size(f"{place}/{name}") for place, _, names in places for name in names)
+
+
 def last_uses(shelf: Path) -> dict[Path, float]:
     return {note.parent: note.stat().st_mtime for note in shelf.glob(f"*/{READY}")}
 
@@ -73,6 +80,7 @@ def noted_size(folder: Path) -> int:
         return 0
 
 
-def _size(folder: Path) -> int:
-    places = os.walk(folder)  # not rglob, which takes three times as long
-    return sum(os.lstat(f"{place}/{name}").st_size for place, _, names in places for name in names)
+def _size(file: str) -> int:
+    with suppress(FileNotFoundError):  # uv is at work in its cache
+        return os.lstat(file).st_size
+    return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robot_agent.clock import DAY_SECONDS
-from robot_agent.environments import build, composed, folders, ownership, pythons, venvs
+from robot_agent.environments import build, composed, folders, ownership, pythons, uv, venvs
 from robot_agent.environments.brought import Tools
 from robot_agent.environments.composed import Make
 from robot_agent.environments.folders import PART, READY
@@ -22,6 +22,7 @@ from robot_agent.environments.uv import UvFailed
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
 from sdk.running import needs
+from sdk.running.command import LAUNCHER
 from sdk.running.files import Unreadable
 from sdk.running.launch import SAME, Launch, helpers_as
 
@@ -73,6 +74,11 @@ class Shelf:
         self._building: dict[Path, asyncio.Task[None]] = {}
         self._needs: dict[tuple[str, str], needs.Needs] = {}  # by package and script
         self._pythons: dict[str, Path] = {}  # by what was asked for
+
+    @property
+    def launcher(self) -> Path:
+        """What calls a function of a script, beside the `sdk.runtime` that scripts import."""
+        return self._runtime / "sdk" / "runtime" / LAUNCHER.name
 
     async def lay_out(self) -> None:
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,7 +136,11 @@ class Shelf:
 
     async def _is_ready(self, folder: Path) -> bool:
         async with self._looking:
-            return await asyncio.to_thread(folders.is_ready, folder)
+            if folders.is_ready(folder):
+                return True
+            if folders.is_complete(folder):  # something of it is gone from this machine
+                await asyncio.to_thread(folders.throw_away, folder)
+            return False
 
     async def _build_once(self, folder: Path, make: Make) -> None:
         """All others that need it wait for the same build, and try it too if that one fails: it
@@ -189,9 +199,26 @@ class Shelf:
         return self._lending(self._folder / name, make)
 
     async def _tidy(self) -> None:
-        """Throw away the oldest that nobody uses, until the rest is small and young enough."""
+        """Throw away uv's cache, and then the oldest environments that are not in use, until the
+        rest is small and young enough."""
+        await self._empty_cache()
         async with self._looking:
             await asyncio.to_thread(self._throw_away_old, {f for f, n in self._lent.items() if n})
+
+    async def _empty_cache(self) -> None:
+        """If it does not fit in beside the environments; not while another build needs it."""
+        if not self._most_bytes or len(self._building) > 1:
+            return
+        size = await asyncio.to_thread(folders.size, self._cache)
+        known = await asyncio.to_thread(folders.last_uses, self._folder)
+        if size and size + sum(map(folders.noted_size, known)) > self._most_bytes:
+            log.info("uv's cache is emptied: %d MiB.", size // 1024**2)
+            try:
+                with helpers_as(self.launch):
+                    await uv.run("cache", "clean", cwd=self._folder, cache=self._cache,
+                                 UV_LOCK_TIMEOUT="10", UV_CACHE_DIR=str(self._cache))  # fmt: skip
+            except (UvFailed, JobFailed) as error:  # in use beside us, or without uv
+                log.info("uv's cache is not emptied: %s", error)
 
     def _throw_away_old(self, lent: set[Path]) -> None:
         known = sorted(folders.last_uses(self._folder).items(), key=lambda item: item[1])

@@ -13,6 +13,7 @@ from robot_agent.checks import Finding, Mark
 from robot_agent.service import install as installing
 from robot_agent.service.plan import checked_name
 from robot_agent.status import NOT_RUNNING
+from sdk.escapes import clean, clean_json
 
 SERVICE = "runwright-agent"
 called = click.option(
@@ -65,7 +66,7 @@ def install(
             found.append(asyncio.run(doctor.accepted(settings, key)))
         for one in found:
             if one.mark is Mark.WARNING:
-                click.echo(f"Warning: {one.about}: {one.sentence}", err=True)
+                click.echo(clean(f"Warning: {one.about}: {one.sentence}"), err=True)
         return found
 
     seen = installing.install(by, plan, settings, key, look=look, wait_seconds=wait_seconds)
@@ -116,4 +117,4 @@ def tell(service: str, health_port: int, as_json: bool) -> None:
 
 
 def _say(sentence: str, as_json: bool, told: dict[str, object]) -> None:
-    click.echo(msgspec.json.encode(told) if as_json else sentence)
+    click.echo(clean_json(msgspec.json.encode(told).decode()) if as_json else clean(sentence))

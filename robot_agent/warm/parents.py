@@ -148,13 +148,12 @@ class Parent:
                 if pid := told.get("started"):
                     child = self._children[pid] = WarmChild.of(self._launch, pid)
                     self._born.put_nowait(child)
-                elif pid := told.get("ended"):
-                    if ended := self._children.pop(pid, None):
-                        ended.end(told["code"])
+                elif (pid := told.get("ended")) in self._children:
+                    self._children.pop(pid).end(told.get("code", -signal.SIGKILL))
                     if self._is_retired and not self.is_busy:
                         self.process.kill()
-        with suppress(ProcessLookupError):
-            self.process.kill()  # if it is there still, it has said what is not so
+        with suppress(ProcessLookupError):  # else what it sends cannot be understood, or is not so
+            self.process.kill()
         for child in self._children.values():
             child.end(-signal.SIGKILL)
         self._children.clear()

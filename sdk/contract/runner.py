@@ -24,6 +24,7 @@ class RobotRegister(Request, frozen=True, kw_only=True):
     machine_name: Name | None = None
     agent_version: Annotated[str, Meta(max_length=64)] | None = None
     agent_instance: Instance | None = None
+    life: Instance | None = None  # of the agent, from its start to its end
     labels: Labels | None = None
 
 
@@ -48,6 +49,7 @@ class Heartbeat(Request, frozen=True, kw_only=True):
     machine_info: dict[str, Any] | None = None
     jobs: Annotated[list[JobBeat], Meta(max_length=100)] | None = None
     changes_since: datetime | None = None  # the `server_time` of an earlier answer
+    supports_may_build: bool = False  # without it, there is nothing to prepare
 
 
 class JobAction(Resource, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,6 +85,7 @@ class ToPrepare(Resource, frozen=True, kw_only=True):
 
     package: AssignedPackage
     script_path: str
+    may_build: bool = False  # whether code of the package may be run for that
 
 
 class HeartbeatAnswer(Resource, frozen=True, kw_only=True):

@@ -3,28 +3,55 @@
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sdk.running import places
-from sdk.running.files import opened
+from sdk.running.files import Unreadable, opened
 
+_SETTINGS = "The settings of uv"
 _DEPENDENCIES = (
     *("constraint-dependencies", "override-dependencies"),
-    *("build-constraint-dependencies", "dev-dependencies"),
+    "build-constraint-dependencies",
 )
+# Settings by which uv would install into another environment, or write elsewhere.
+_PLACES = {"target", "prefix", "python", "system", "break-system-packages", "output-file"}
 Table = dict[str, Any]
 
 
-def by_settings(root: Path, settings: Table, *, beside: Path | None = None) -> bool:
-    """By the settings of uv. Raises Unreadable if a path leads out of the package `root`."""
-    beside, said_in = beside or root, "The settings of uv"
-    found = [places.within(root, path, beside, said_in=said_in) for path in _paths(settings)]
-    lists = [by_requirements(beside, root, settings.get(name), said_in) for name in _DEPENDENCIES]
-    has_members = any(source.get("workspace") for source in _sources(settings))
-    return bool(found) or any(lists) or has_members
+def by_settings(root: Path, settings: Table) -> bool:
+    """By the settings of uv: where it finds wheels, and what takes part in all that it resolves.
+
+    Raises Unreadable if a path leads out of the package `root`, or uv out of its environment.
+    """
+    if told := sorted(_PLACES & set(_table(settings.get("pip")))):
+        raise Unreadable(f"{_SETTINGS} have pip.{told[0]}; where uv installs is not theirs to say.")
+    found = [places.within(root, path, root, said_in=_SETTINGS) for path in _paths(settings)]
+    named = [settings.get(name) for name in _DEPENDENCIES]
+    named += _table(settings.get("extra-build-dependencies")).values()
+    lists = [by_requirements(root, root, wanted, _SETTINGS) for wanted in named]
+    return bool(found) or any(lists)
+
+
+def by_sources(root: Path, settings: Table, wanted: object, *, beside: Path | None = None) -> bool:
+    """By `tool.uv.sources`, of those that are `wanted`: others, such as those of groups for
+    development, may lie anywhere."""
+    names = {_name(line) for line in _list(wanted) if isinstance(line, str)}
+    brings = False
+    for name, source in _sources(settings):
+        if _name(name) not in names:
+            continue
+        path, url = source.get("path"), source.get("url")
+        if not isinstance(path, str) and isinstance(url, str) and not places.is_remote(url):
+            path = url
+        if isinstance(path, str):
+            places.within(root, path, beside or root, said_in=_SETTINGS)
+            brings = True
+        brings |= bool(source.get("workspace"))
+    return brings
 
 
 def by_requirements(beside: Path, root: Path, wanted: object, said_in: str) -> bool:
@@ -37,10 +64,11 @@ def by_requirements(beside: Path, root: Path, wanted: object, said_in: str) -> b
     return brings
 
 
-def by_lock(root: Path, lock: Table) -> bool:
-    """By uv.lock."""
+def by_lock(root: Path, lock: Table, groups: object) -> bool:
+    """By uv.lock, of all but what only groups for development need."""
     brings = False
-    for source in (_table(entry.get("source")) for entry in _tables(lock.get("package"))):
+    for entry in _needed(_tables(lock.get("package")), groups):
+        source = _table(entry.get("source"))
         paths = [source.get(how) for how in ("path", "directory", "editable")]
         registry = source.get("registry")
         if isinstance(registry, str) and not places.is_remote(registry):
@@ -52,10 +80,32 @@ def by_lock(root: Path, lock: Table) -> bool:
     return brings
 
 
+def _needed(entries: list[Table], groups: object) -> list[Table]:
+    """The root of the lock and what it depends on, with its `groups` but for `dev`; all of it if
+    there is no root."""
+    roots = [entry for entry in entries if _is_root(entry)]
+    if not roots:
+        return entries
+    names, waiting, needed = set[object](), list(roots), list[Table]()
+    while waiting:
+        entry = waiting.pop()
+        needed.append(entry)
+        extras = list(_table(entry.get("optional-dependencies")).values())
+        extras += [wanted for name, wanted in _table(entry.get("dev-dependencies")).items()
+                   if name != "dev" and (groups == "all" or name in _list(groups))]  # fmt: skip
+        wanted = [*_list(entry.get("dependencies")), *(one for e in extras for one in _list(e))]
+        new = {one.get("name") for one in _tables(wanted)} - names
+        names |= new
+        waiting += [one for one in entries if one.get("name") in new and not _is_root(one)]
+    return needed
+
+
 def by_pylock(root: Path, lock: Table) -> bool:
     """By pylock.toml."""
     brings = False
     for entry in _tables(lock.get("packages")):
+        if any(word in str(entry.get("marker")) for word in ("extras", "dependency_groups")):
+            continue  # it is not installed
         parts = [_table(entry.get(kind)) for kind in ("directory", "archive", "sdist", "vcs")]
         for part in [*parts, *_tables(entry.get("wheels"))]:
             path, url = part.get("path"), part.get("url")
@@ -104,17 +154,18 @@ def _paths(settings: Table) -> Iterator[str]:
         named += _list(holder.get("find-links"))
         named += [index.get("url") for index in _tables(holder.get("index"))]
         yield from (n for n in named if isinstance(n, str) and not places.is_remote(n))
-    for source in _sources(settings):
-        path, url = source.get("path"), source.get("url")
-        if isinstance(path, str):
-            yield path
-        if isinstance(url, str) and not places.is_remote(url):
-            yield url
 
 
-def _sources(settings: Table) -> Iterator[Table]:
-    for source in _table(settings.get("sources")).values():
-        yield from _tables(source if isinstance(source, list) else [source])
+def _sources(settings: Table) -> Iterator[tuple[str, Table]]:
+    for name, source in _table(settings.get("sources")).items():
+        for one in _tables(source if isinstance(source, list) else [source]):
+            yield name, one
+
+
+def _name(requirement: str) -> str:
+    """The name, normalized: https://peps.python.org/pep-0503/#normalized-names."""
+    found = re.match(r"[A-Za-z0-9._-]*", requirement)
+    return re.sub(r"[-_.]+", "-", found[0] if found else "").lower()
 
 
 def _is_root(entry: Table) -> bool:

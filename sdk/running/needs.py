@@ -8,16 +8,19 @@ a package itself, and installed with its dependencies, as `uv run` does.
 import hashlib
 import json
 import re
-import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sdk.archives import toml
 from sdk.running import brought, files, requirements
 from sdk.running.files import Unreadable
 
 # As PEP 723 has it: https://packaging.python.org/en/latest/specifications/inline-script-metadata/
-_BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+# Its regular expression takes a time that grows with the square of a file of openings; the same in
+# two steps: the comment that begins with one, and the last closing in it.
+_CLOSING = "# ///"
+_COMMENT = re.compile(r"(?m)^# /// script\n(?P<lines>(?:^#(?:| .*)\n)*+)(?P<last># ///\Z)?")
 MAX_LOCK_BYTES = 16 * 1024 * 1024
 MAX_SCRIPT_BYTES = 16 * 1024 * 1024
 MAX_PROJECT_BYTES = 256 * 1024
@@ -84,13 +87,18 @@ def _package(root: Path) -> _Package:
 
 
 def _locked(package: _Package) -> Needs | None:
-    for kind, find in ((Kind.UV_LOCK, brought.by_lock), (Kind.PYLOCK, brought.by_pylock)):
+    for kind in (Kind.UV_LOCK, Kind.PYLOCK):
         file = package.root / kind
         if file.is_file():
             lock = _toml(file, MAX_LOCK_BYTES)
-            brings = find(package.root, lock)
+            brings = [
+                brought.by_settings(package.root, package.settings),
+                brought.by_lock(package.root, lock, package.settings.get("default-groups"))
+                if kind is Kind.UV_LOCK
+                else brought.by_pylock(package.root, lock),
+            ]
             content = json.dumps(brought.without_root(lock), sort_keys=True, default=str)
-            return Needs(kind, file.name, package.python, content, brings)
+            return Needs(kind, file.name, package.python, content, any(brings))
     return None
 
 
@@ -99,7 +107,8 @@ def _required(package: _Package) -> Needs | None:
         if (package.root / name).exists():
             read = requirements.read(package.root, package.root / name)
             brings = brought.by_settings(package.root, package.settings)
-            text, constraints = "\n".join(read.lines), "\n".join(read.constraints)
+            text = "".join(f"{line}\n" for line in read.lines) or "\n"
+            constraints = "".join(f"{line}\n" for line in read.constraints)
             return Needs(
                 Kind.REQUIREMENTS, name, package.python, json.dumps([text, constraints]),
                 brings or read.brings,
@@ -110,12 +119,13 @@ def _required(package: _Package) -> Needs | None:
 
 def _in_script(package: _Package, script: Path) -> Needs | None:
     text = _block(script)
-    block = _parsed(text, script.name)
+    block = _parsed(text.encode(), script.name)
     if not (wanted := block.get("dependencies")):
         return None
     tool = _table(_table(block, "tool"), "uv")
     brings = [
-        brought.by_settings(package.root, tool, beside=script.parent),
+        brought.by_settings(package.root, tool),
+        brought.by_sources(package.root, tool, wanted, beside=script.parent),
         brought.by_settings(package.root, package.settings),
         brought.by_requirements(script.parent, package.root, wanted, script.name),
     ]
@@ -135,11 +145,12 @@ def _of_project(package: _Package) -> Needs:
     brings = [
         package.is_installable,
         brought.by_settings(package.root, package.settings),
+        brought.by_sources(package.root, package.settings, wanted),
         brought.by_requirements(package.root, package.root, wanted or [], "pyproject.toml"),
     ]
     return Needs(
         Kind.PROJECT, "pyproject.toml", package.python, json.dumps(wanted, default=str),
-        any(brings), text="." if package.is_installable else "",
+        any(brings), text=".\n" if package.is_installable else "",
     )  # fmt: skip
 
 
@@ -152,26 +163,29 @@ def _block(script: Path) -> str:
         source = files.decode(content)
     except (ValueError, LookupError, SyntaxError):
         source = content.decode("latin-1")  # Python will say what is wrong with it
-    found = list(_BLOCK.finditer(source.replace("\r\n", "\n")))
+    comments = _COMMENT.finditer(source.replace("\r\n", "\n"))
+    found = [block for comment in comments if (block := _content(comment))]
     if len(found) > 1:
         raise Unreadable(f"{script.name} has {len(found)} blocks of metadata; one is allowed.")
-    lines = found[0]["content"].splitlines() if found else []
+    lines = found[0] if found else []
     return "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
 
 
+def _content(comment: re.Match[str]) -> list[str]:
+    """The lines of a block; none if the comment has no closing."""
+    lines = comment["lines"].splitlines() + ([_CLOSING] if comment["last"] else [])
+    closings = [at for at, line in enumerate(lines) if line == _CLOSING]
+    return lines[: closings[-1]] if closings else []
+
+
 def _toml(file: Path, limit: int) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    try:
-        return _parsed(files.read(file, limit).decode("utf-8-sig"), file.name)
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"{file.name} cannot be read: {error}.") from error
+    return _parsed(files.read(file, limit), file.name, limit) if file.exists() else {}
 
 
-def _parsed(text: str, name: str) -> dict[str, Any]:
+def _parsed(content: bytes, name: str, limit: int = MAX_PROJECT_BYTES) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        return toml.parse(content, max_bytes=limit)
+    except ValueError as error:
         raise Unreadable(f"{name} cannot be read: {error}.") from error
 
 

@@ -44,6 +44,7 @@ class Found(NamedTuple):
 
     path: Path
     about: os.stat_result
+    is_unread: bool = False  # a directory that could not be read, or is too deep
 
 
 def descriptor_of(path: Path, flags: int = os.O_RDONLY, *, within: Path | None = None) -> int:
@@ -96,10 +97,10 @@ def is_folder(about: os.stat_result) -> bool:
 
 
 def scan(folder: Path, *, most_depth: int = MOST_DEPTH) -> Iterator[Found]:
-    """Yield everything below `folder` except directories, in no order, following no link.
+    """Yield everything below `folder`, a directory before what is in it, following no link.
 
     Raises NotRegular if `folder` is there and is no directory; a folder that is not there, or goes
-    away meanwhile, is empty. Directories deeper than `most_depth` are yielded, not entered.
+    away meanwhile, is empty. Directories deeper than `most_depth` are not read.
     """
     try:
         with _opened_folder(folder, ()) as (at, prefix):
@@ -119,13 +120,14 @@ def _entries(folder: Path, at: int | None, prefix: Path, depth: int) -> Iterator
                 continue
             path = folder / entry.name
             if not is_folder(about) or depth == 0:
-                yield Found(path, about)
+                yield Found(path, about, is_unread=is_folder(about))
                 continue
+            yield Found(path, about)
             try:
                 with _child_folder(at, prefix / entry.name) as (inner, below):
                     yield from _entries(path, inner, below, depth - 1)
             except OSError:  # it was removed, replaced or locked meanwhile
-                yield Found(path, about)
+                yield Found(path, about, is_unread=True)
 
 
 def _is_link(about: os.stat_result) -> bool:

@@ -30,7 +30,7 @@ class FakeServer:
         self.tokens, self.actions = set(), {}
         self.prepare = []  # told with beats
         self.orders, self.told = [], {}  # actions told by the long poll, by job
-        self.failures = {}  # what, by path ending, to answer instead, in order
+        self.failures = {}  # what, by path ending, to answer instead, in order; with a kind, if so
         self.pages = {}  # the same, with web pages
         self.after_claim = []  # "lose" drops the answer after the job is granted
         self.after_report = []  # the same, after the report is taken
@@ -55,12 +55,14 @@ class FakeServer:
         self.waiting.append(job)
         return number
 
-    def change(self, content, script_path="main.py"):
+    def change(self, content, script_path="main.py", may_build=False):
         """A process was given another package."""
         job = self.give("", content=content)
         package = next(j for j in self.waiting if j["id"] == job)["package"]
         self.waiting.pop()
-        self.prepare.append({"package": package, "script_path": script_path})
+        self.prepare.append(
+            {"package": package, "script_path": script_path, "may_build": may_build}
+        )
 
     async def until(self, condition):
         async with asyncio.timeout(LIMIT_SECONDS), self.changed:
@@ -117,7 +119,7 @@ class FakeServer:
             "jobs": jobs, "lease_seconds": 60, "server_time": "2026-01-01T00:00:00Z",
             "settings": {"heartbeat_seconds": 1, "cancel_grace_seconds": 1,
                          "log_limit_bytes": self.log_limit_bytes},
-            "prepare": self.prepare if body["changes_since"] else [],
+            "prepare": self.prepare if body["changes_since"] and body["supports_may_build"] else [],
         })  # fmt: skip
 
     async def order(self, request):
@@ -173,9 +175,11 @@ class FakeServer:
     async def door(self, request, handler):
         for ending, answers in self.failures.items():
             if request.path.endswith(ending) and answers:
-                status = answers.pop(0)
+                status, kind = answers.pop(0), "blank"
+                if isinstance(status, tuple):
+                    status, kind = status
                 await self.note()
-                return problem(status, "As the test wants it.")
+                return problem(status, "As the test wants it.", type=f"/problems/{kind}")
         for ending, pages in self.pages.items():
             if request.path.endswith(ending) and pages:
                 return web.Response(text=pages.pop(0), content_type="text/html")

@@ -1,6 +1,7 @@
 """Packages with code of their own to install, and a build system of a few lines."""
 
 import io
+import tarfile
 import zipfile
 
 BACKEND = """
@@ -55,4 +56,17 @@ def zipped(folder):
         for file in sorted(folder.rglob("*")):
             if file.is_file():
                 archive.write(file, file.relative_to(folder).as_posix())
+    return content.getvalue()
+
+
+def a_source(folder, name):
+    """An sdist, as the bytes of a `.tar.gz`."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        archive.add(folder, name)
+        info = tarfile.TarInfo(f"{name}/PKG-INFO")
+        project, _, version = name.partition("-")
+        text = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode()
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
     return content.getvalue()

@@ -12,7 +12,7 @@ from robot_agent.environments import uv
 from robot_agent.environments.folders import READY, shared_of
 from robot_agent.environments.shelf import Shelf
 from robot_agent.exits import JobFailed
-from tests.agent.local_packages import a_library
+from tests.agent.local_packages import a_library, a_source
 from tests.agent.package_index import a_wheel, an_index
 
 PROJECT = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\n'
@@ -266,3 +266,77 @@ async def test_a_build_system_gets_what_a_script_gets_and_what_uv_needs(
     assert "secret" not in str(seen.values())
     assert seen["HTTPS_PROXY"] == "http://proxy.example" and seen["PATH"]
     assert seen["UV_INDEX_CORP_PASSWORD"] == "for uv"  # as docs/agent.md says
+
+
+async def test_the_cache_of_uv_counts_and_goes_before_environments(index, package, tmp_path):
+    shelf = Shelf(tmp_path / "environments", most_bytes=5_000_000)
+    await shelf.open()
+    first = package("x", "big\n./libs/ours")
+    async with shelf.lend(*first) as environment:
+        pass
+    assert environment.python.exists() and shared_of(environment.folder).exists()
+    assert sum(f.stat().st_size for f in shelf._cache.rglob("*") if f.is_file()) < 10_000
+    await index.stop()
+    assert await who(shelf, first) == "x"
+
+
+async def test_where_nothing_may_be_built_a_package_is_not_either(
+    index, a_shelf, package, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("UV_NO_BUILD", "1")
+    mark = tmp_path / "mark"
+    with pytest.raises(JobFailed, match="UV_NO_BUILD"):
+        await who(a_shelf, package("x", "./libs/ours", {"mark": mark}))
+    assert not mark.exists()
+
+
+async def test_the_same_files_are_shared_however_they_are_asked_for(index, a_shelf, package):
+    shared = set()
+    asked = "tin==2.0\n./libs/ours", "./libs/ours  # and\ntin>1"
+    project = PROJECT + 'dependencies = ["ours", "tin"]\n' + SOURCES
+    for wants, files in [*((one, {}) for one in asked), ("", {"pyproject__toml": project})]:
+        async with a_shelf.lend(*package("x", wants, **files)) as environment:
+            shared.add(shared_of(environment.folder))
+    assert len(shared) == 1 and None not in shared
+
+
+async def test_what_a_package_builds_in_its_own_way_is_not_shared(index, a_shelf, package):
+    settings = '[tool.uv.extra-build-dependencies]\nzinc = ["ours @ file:libs/ours"]\n'
+    project = PROJECT + 'dependencies = ["ours", "tin"]\n' + SOURCES + settings
+    shared = set()
+    for name in ("one", "two"):
+        async with a_shelf.lend(*package(name, "", pyproject__toml=project)) as environment:
+            shared.add(shared_of(environment.folder))
+    assert len(shared) == 2 and None not in shared
+
+
+@pytest.mark.parametrize("wants", ["./w/zinc-1.0.tar.gz", "zinc\n-f w"])
+async def test_a_source_archive_in_the_package_is_built(index, a_shelf, package, tmp_path, wants):
+    for text in ("one", "two"):
+        a_library(tmp_path / "source", "zinc", {"zinc.py": f"ORE = {text!r}"}, needs=["tin"])
+        wanted = package("x", wants)
+        (wanted[1] / "w").mkdir()
+        (wanted[1] / "w/zinc-1.0.tar.gz").write_bytes(a_source(tmp_path / "source", "zinc-1.0"))
+        code = "import tin, zinc; print(zinc.ORE, tin.ORE)"
+        assert await who(a_shelf, wanted, code) == f"{text} new"
+
+
+async def test_a_lock_that_leads_out_of_the_package_by_a_detour_is_refused(
+    index, a_shelf, package, tmp_path
+):
+    wanted = package("x", "./libs/ours", {"needs": ["beyond"]})
+    a_library(tmp_path / "jobs/beyond", "beyond", {"beyond.py": ""})
+    project = wanted[1] / "libs/ours/pyproject.toml"
+    sources = '[tool.uv.sources]\nbeyond = { path = "../../../beyond" }\n'
+    project.write_text(project.read_text() + sources)
+    with pytest.raises(JobFailed):
+        await who(a_shelf, wanted)
+
+
+async def test_names_that_two_parts_of_a_package_share_are_both_found(index, a_shelf, package):
+    index.add("more", "1.0", **{"spread/more": "THERE = True"})
+    wanted = package("x", "more\n./libs/ours")
+    (wanted[1] / "libs/ours/src/spread").mkdir()
+    (wanted[1] / "libs/ours/src/spread/own.py").write_text("HERE = True")
+    code = "import spread.own, spread.more; print(spread.own.HERE, spread.more.THERE)"
+    assert await who(a_shelf, wanted, code) == "True True"

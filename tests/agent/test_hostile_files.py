@@ -137,6 +137,17 @@ def test_a_tree_that_locks_its_owner_out_is_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folders_that_are_deeper_than_python_goes_are_removed(tmp_path, monkeypatch):
+    job = tmp_path / "jobs" / "1-1"
+    job.mkdir(parents=True)
+    monkeypatch.chdir(job)
+    for _ in range(1500):
+        os.mkdir("d" * 20)
+        os.chdir("d" * 20)
+    job_folder.clear_away([job])
+    assert list((tmp_path / "jobs").iterdir()) == []
+
+
 def test_a_lock_is_taken_off_a_tree_and_off_nothing_that_it_links_to(tmp_path):
     (tmp_path / "outside").mkdir(mode=0o500)
     tree = tmp_path / "job"

@@ -124,9 +124,10 @@ def test_a_scan_names_everything_and_follows_nothing(tmp_path):
     (work / "up").symlink_to(tmp_path)
     os.mkfifo(work / "pipe")
     found = {str(entry.path.relative_to(work)) for entry in regular_files.scan(work)}
-    assert found == {"deep/deeper/a", "up", "pipe"}
-    shallow = {str(e.path.relative_to(work)) for e in regular_files.scan(work, most_depth=1)}
-    assert shallow == {"deep/deeper", "up", "pipe"}
+    assert found == {"deep", "deep/deeper", "deep/deeper/a", "up", "pipe"}
+    shallow = {str(e.path.relative_to(work)): e.is_unread
+               for e in regular_files.scan(work, most_depth=1)}  # fmt: skip
+    assert shallow == {"deep": False, "deep/deeper": True, "up": False, "pipe": False}
 
 
 def test_a_scan_of_no_folder_is_empty_and_of_a_link_refused(tmp_path):

@@ -2,12 +2,14 @@
 
 import codecs
 import os
+import tracemalloc
 
 import pytest
 
 from sdk.running import needs, requirements
 from sdk.running.files import Unreadable
 from sdk.running.needs import Kind
+from tests.sdk.command import Sdk
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_a_byte_order_mark_is_understood(root, mark):
     encoding = {2: "utf-16-le", 3: "utf-8"}[len(mark)]
     encoding = "utf-16-be" if mark == codecs.BOM_UTF16_BE else encoding
     (root / "requirements.txt").write_bytes(mark + "idna==3.6\r\n".encode(encoding))
-    assert of(root).text == "idna==3.6"
+    assert of(root).text == "idna==3.6\n"
 
 
 @pytest.mark.parametrize("coding", ["cp1252", "latin-1", "utf-8-sig", "euc-jp"])
@@ -184,3 +186,82 @@ def test_the_content_decides_of_what_a_package_brings(root):
     assert digests[0] == digests[2] != digests[1]
     (root / "lib/module.py").chmod(0o755)
     assert of(root).digest != digests[0]
+
+
+async def check(tmp_path, **files):
+    package = tmp_path / "greet"
+    sdk = Sdk(tmp_path / "home")
+    if not package.exists():
+        assert (await sdk("init", "greet", cwd=tmp_path)).code == 0
+    for name, content in files.items():
+        file = package / name.replace("__", ".")
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    return await sdk("check", package)
+
+
+async def test_check_says_what_a_robot_could_not_read(tmp_path):
+    (tmp_path / "outside").write_text("six")
+    await check(tmp_path)
+    (tmp_path / "greet/dist/lib").mkdir(parents=True)  # which is not packed
+    for content in (b"-r ../outside", b"idna\n\xff", b"./dist/lib", b"-r missing.txt", b"-e ../x"):
+        said = await check(tmp_path, requirements__txt=content)
+        assert said.code == 1 and "requirements.txt" in said.out, said
+
+
+async def test_check_finds_nothing_wrong_with_what_runs(tmp_path):
+    utf16 = codecs.BOM_UTF16_LE + "idna==3.6\r\n".encode("utf-16-le")
+    script = "# -*- coding: cp1252 -*-\ndef main(name='x'):\n    print('€')\n".encode("cp1252")
+    said = await check(tmp_path, requirements__txt=utf16, main__py=script)
+    assert said.code == 0, said
+
+
+DOTTED = "a." * 30_000 + "a = 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((name, DOTTED) for name in ("pyproject.toml", "uv.toml", "uv.lock", "pylock.toml")),
+        ("main.py", f"# /// script\n# {DOTTED}\n# ///\n"),
+    ],
+)
+def test_toml_that_would_cost_much_is_refused_at_once(root, name, text):
+    (root / name).write_text(text)
+    tracemalloc.start()
+    with pytest.raises(Unreadable, match="more than"):
+        of(root)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("key", ["target", "prefix", "python", "system", "output-file"])
+def test_where_uv_installs_is_not_for_a_package_to_say(root, key):
+    for name, text in (("uv.toml", "[pip]\n"), ("pyproject.toml", "[tool.uv.pip]\n")):
+        (root / "requirements.txt").write_text("six")
+        (root / name).write_text(f'{text}{key} = "../other"')
+        with pytest.raises(Unreadable, match=f"pip.{key}"):
+            of(root)
+        (root / name).unlink()
+
+
+def test_what_only_development_needs_may_lie_anywhere(root):
+    sources = '[tool.uv.sources]\nhelper = { path = "../helper" }\n'
+    project = '[project]\nname = "p"\nversion = "1"\ndependencies = ["six"]\n'
+    (root / "pyproject.toml").write_text(project + sources)
+    assert of(root).brings is False
+    (root / "uv.lock").write_text(
+        '[[package]]\nname = "p"\nsource = { virtual = "." }\ndependencies = [{ name = "six" }]\n'
+        '[package.dev-dependencies]\ndev = [{ name = "helper" }]\n'
+        '[[package]]\nname = "six"\nsource = { registry = "https://i.example/simple" }\n'
+        '[[package]]\nname = "helper"\nsource = { directory = "../helper" }\n'
+    )
+    assert of(root).brings is False
+    lock = (root / "uv.lock").read_text().replace("\ndev =", "\nother =")
+    (root / "uv.lock").write_text(lock)
+    assert of(root).brings is False
+    for groups in ('["other"]', '"all"'):
+        settings = f"[tool.uv]\ndefault-groups = {groups}\n"
+        (root / "pyproject.toml").write_text(project + settings)
+        with pytest.raises(Unreadable, match="helper"):
+            of(root)

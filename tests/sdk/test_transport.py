@@ -107,6 +107,13 @@ async def test_what_no_orchestrator_says_is_told_apart(answer):
             await ask(transport)
 
 
+async def test_a_proxys_limit_for_bodies_is_a_refusal_and_is_not_asked_again():
+    page = always(text="<h1>413</h1>", content_type="text/html", status=413)
+    async with answering(page) as t:
+        with pytest.raises(errors.TooLarge, match="A proxy in front of"):
+            await ask(t)
+
+
 async def cut(request):
     response = web.StreamResponse(headers={"Content-Length": "100"})
     response.content_type = "application/json"

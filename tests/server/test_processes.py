@@ -26,11 +26,12 @@ async def edit(admin, process, status=200, headers=None, **wanted):
 async def test_a_process_is_versioned_by_what_would_run(admin):
     process = await admin.make_process()
     assert process["version"] == 1
-    process = await edit(admin, process, description="bills", priority=5, labels=["gpu"])
-    assert (process["version"], process["priority"], process["labels"]) == (1, 5, ["gpu"])
-    process = await edit(admin, process, default_parameters={"a": 1})
-    assert process["version"] == 2
-    assert (await edit(admin, process, default_parameters={"a": 1}))["version"] == 2
+    process = await edit(admin, process, description="bills", priority=5)
+    assert (process["version"], process["priority"]) == (1, 5)
+    changes = ({"default_parameters": {"a": 1}}, {"labels": ["gpu"]}, {"start": "warm"})
+    for version, change in enumerate(changes, start=2):
+        assert (await edit(admin, process, **change))["version"] == version
+        assert (await edit(admin, process, **change))["version"] == version
 
 
 async def test_a_job_runs_what_it_pinned_though_its_process_moved_on(admin):
@@ -183,7 +184,9 @@ async def test_nothing_is_made_of_what_is_being_deleted(admin, server):
 
 
 async def told(robot, since, **more):
-    answer = await robot.post("/api/runner/heartbeat", 200, changes_since=since, **more)
+    answer = await robot.post(
+        "/api/runner/heartbeat", 200, changes_since=since, supports_may_build=True, **more
+    )
     return [(one["package"]["name"], one["script_path"]) for one in answer["prepare"]]
 
 
@@ -240,3 +243,15 @@ async def test_robots_hear_which_processes_have_changed(admin, clock):
     await edit(admin, plain, is_active=True)
     assert len(await told(robot, later)) == 1
     assert len(await told(robot, "0001-01-01T00:00:00Z")) == 3  # and no error
+
+
+async def test_a_process_may_run_a_function_of_a_script_that_is_too_large_to_be_read(admin):
+    content = archive(big="def main(a: int): pass\n" + "#" * 300_000, main="")
+    process = await admin.make_process(content=content, script_path="big.py:main")
+    assert process["parameters_schema"] is None
+    await admin.make_job(process, parameters={"a": "anything"})
+    package = process["package_id"]
+    for function in ("_hidden", "no name", ""):
+        await admin.post(
+            "/api/processes", 422, name="x", package_id=package, script_path=f"big.py:{function}"
+        )
