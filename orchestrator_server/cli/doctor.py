@@ -44,6 +44,18 @@ def command(
     findings, reviews = options.on_existing_database(config, examine)
     if not allow_open_data_folder:
         findings.append(_data_folder(data))
+    _show(findings, reviews)
+    if any(finding.broken_by for finding in findings):
+        raise SystemExit(EXIT_FOUND)
+
+
+def _data_folder(data: Path) -> Finding:
+    is_open = private_folder.is_open(data)
+    why = f"{data} is open: chmod 700 {shlex.quote(str(data))}"
+    return Finding("Other users cannot read the data folder", [why] if is_open else [])
+
+
+def _show(findings: list[Finding], reviews: list[Review]) -> None:
     for finding in findings:
         click.echo(f"{'no ' if finding.broken_by else 'ok '} {finding.promise}")
         for what in finding.broken_by:
@@ -53,11 +65,3 @@ def command(
             click.echo(f"review: {review.subject}")
         for item in review.items:
             click.echo(clean(f"      {item}"))
-    if any(finding.broken_by for finding in findings):
-        raise SystemExit(EXIT_FOUND)
-
-
-def _data_folder(data: Path) -> Finding:
-    is_open = private_folder.is_open(data)
-    why = f"{data} is open: chmod 700 {shlex.quote(str(data))}"
-    return Finding("Other users cannot read the data folder", [why] if is_open else [])

@@ -165,9 +165,8 @@ class Shelf:
             await asyncio.to_thread(ownership.take, self.launch, beside)
             await asyncio.to_thread(folders.complete, beside, folder)
         except OSError as error:
-            raise JobFailed(
-                Reason.ENVIRONMENT_FAILED, f"The environment cannot be completed: {error}"
-            ) from error
+            said = f"The environment cannot be completed: {error}"
+            raise JobFailed(Reason.ENVIRONMENT_FAILED, said) from error
         finally:
             await asyncio.to_thread(folders.remove, beside)
         log.info("Environment %s is built, in %.1f s.", folder.name, time.monotonic() - began)
