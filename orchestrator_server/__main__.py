@@ -1,11 +1,13 @@
 """The command `orchestrator`. Each command is a file in cli/, imported when it is asked for."""
 
 import importlib
+import os
 
 import click
 
 import orchestrator_server
 
+PRIVATE_UMASK = 0o077
 COMMANDS = {
     "serve": "orchestrator_server.cli.serve",
     "migrate": "orchestrator_server.cli.migrate",
@@ -36,8 +38,11 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 @click.version_option(orchestrator_server.version(), prog_name="orchestrator")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Runwright's server: it keeps machines, robots, packages, processes and jobs."""
+    before = os.umask(PRIVATE_UMASK)  # the database, backups, logs: all that commands write
+    context.call_on_close(lambda: os.umask(before))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str | None = None  # none: as the settings say
     log_level: str | None = None
     admin_password: str | None = None
+    allow_open_data_folder: bool = False  # other accounts of the machine may read it
 
     @property
     def sqlite_path(self) -> Path:

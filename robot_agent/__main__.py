@@ -7,17 +7,30 @@ import os
 import platform
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from robot_agent import config, data_folder, doctor, prepare, pulse, status, tls
+from robot_agent import (
+    config,
+    data_folder,
+    doctor,
+    hardening,
+    prepare,
+    pulse,
+    run_as,
+    status,
+    tls,
+)
 from robot_agent.agent import Agent
 from robot_agent.exits import AgentExit, Status
 from robot_agent.service import command as service
 from sdk.escapes import clean
+from sdk.private_folder import private_files
 from sdk.running import family
+from sdk.running.launch import Launch
 
 DRAIN_LOOK_SECONDS = 0.2
 
@@ -44,9 +57,18 @@ def main() -> None:
     "--machine-key-file",
     help="File with the machine's key. [RUNWRIGHT_MACHINE_KEY_FILE, or RUNWRIGHT_MACHINE_KEY]",
 )
+@click.option("--machine-key-fd", help="Descriptor to read the machine's key from, instead.")
 @click.option("--name", help="Name of the robot; the host's, if not given. [RUNWRIGHT_NAME]")
 @click.option("--robots", help="How many jobs may run at once; 1. [RUNWRIGHT_ROBOTS]")
 @click.option("--data", help="Folder of this agent alone. [RUNWRIGHT_DATA]")
+@click.option(
+    "--allow-open-data-folder",
+    flag_value="true",
+    help="Start although other users of this machine can read the data folder.",
+)
+@click.option(
+    "--run-as", help="Accounts of the scripts, one for each robot: USER[,USER...]. Linux."
+)
 @click.option("--min-free-mib", help="With less room on the disk no job is taken; 100.")
 @click.option("--job-memory-mib", help="Over this a job is ended (out_of_memory); no limit.")
 @click.option("--job-processes", help="Over this many processes a job is ended; no limit.")
@@ -81,17 +103,38 @@ def run(**options: str | None) -> None:
 
 
 def _run(options: dict[str, str | None]) -> None:
+    hardening.close_memory()
     settings = config.load(options, os.environ, default_name=platform.node() or "robot")
+    accounts = run_as.accounts(settings)
     machine_key = config.read_machine_key(settings, os.environ)
     tls.context(settings.ca_file)  # a file that is none is told before anything is begun
-    with data_folder.opened(settings.data, settings.min_free_mib * config.MIB) as folder:
+    with private_files() as umask, _data_folder(settings) as folder:
+        if accounts:
+            run_as.check(accounts, folder.environments)
+            hardening.grant_no_privileges()
         tls.hand_on(settings.ca_file, folder.path)
         family.adopt_orphans()
-        asyncio.run(_live(settings, machine_key, folder))
+        launches = [Launch(umask, account) for account in accounts] or [Launch(umask)]
+        asyncio.run(_live(settings, machine_key, folder, launches))
 
 
-async def _live(settings: config.Config, machine_key: str, folder: data_folder.DataFolder) -> None:
-    agent = Agent(settings, machine_key, folder)  # made here: its events belong to this loop
+def _data_folder(settings: config.Config) -> AbstractContextManager[data_folder.DataFolder]:
+    return data_folder.opened(
+        settings.data,
+        settings.min_free_mib * config.MIB,
+        allow_open=settings.allow_open_data_folder,
+        passable=bool(settings.run_as),
+    )
+
+
+async def _live(
+    settings: config.Config,
+    machine_key: str,
+    folder: data_folder.DataFolder,
+    launches: list[Launch],
+) -> None:
+    # Made here: its events belong to this loop.
+    agent = Agent(settings, machine_key, folder, launches)
     pulse.end_when_deaf(agent.pulse, settings.url, settings.deaf_after_seconds)
     await agent.run()
 

@@ -5,13 +5,14 @@ import logging
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import cycle
 
 from robot_agent import endpoint, notify, recovery
 from robot_agent.ahead import Ahead
-from robot_agent.config import MIB, Config
+from robot_agent.config import Config
 from robot_agent.data_folder import DataFolder
-from robot_agent.environments.shelf import Shelf
+from robot_agent.environments import shelves
 from robot_agent.exits import SecondAgent
 from robot_agent.heartbeat import Heart
 from robot_agent.journal import Unwritable
@@ -26,6 +27,7 @@ from robot_agent.work import Work
 from robot_agent.workplace import Workplace
 from sdk.contract.jobs import Reason
 from sdk.retry import GaveUp
+from sdk.running.launch import SAME, Launch
 from sdk.transport import Transport
 
 DRAIN_LOOK_SECONDS = 1.0
@@ -34,23 +36,27 @@ log = logging.getLogger(__name__)
 
 
 class Agent:
-    def __init__(self, config: Config, machine_key: str, data: DataFolder) -> None:
+    def __init__(
+        self,
+        config: Config,
+        machine_key: str,
+        data: DataFolder,
+        launches: Sequence[Launch] = (SAME,),
+    ) -> None:
+        """`launches`: of the scripts, one for each robot, or one for all."""
         self.pulse = Pulse()
         self._outage = Outage()
         self._config = config
         self._machine_key = machine_key
         self._data = data
         self._life = secrets.token_urlsafe(16)
-        self._shelf = Shelf(
-            data.environments,
-            most_bytes=config.environments_mib * MIB,
-            unused_days=config.environments_days,
-        )
+        self._launches = dict(zip(config.robot_names, cycle(launches), strict=False))
+        self._shelves = shelves.of(data.environments, config, self._launches)
         self._parents = Parents(data.environments)
         self._ahead = Ahead(
             data.path / "ahead",
             data.packages,
-            self._shelf,
+            self._shelves,
             data.reserve,
             unused_days=config.environments_days,
         )
@@ -63,7 +69,8 @@ class Agent:
     async def run(self) -> None:
         """Work until asked to stop, or until one of the loops fails, which ends them all."""
         self._listen_to_signals()
-        await self._shelf.open()
+        for shelf in set(self._shelves.values()):
+            await shelf.open()
         unfinished = await recovery.take_stock(self._data.journal, self._data.jobs)
         await asyncio.to_thread(self._machine.look)
         beside = [asyncio.create_task(loop) for loop in self._loops()]
@@ -172,11 +179,12 @@ class Agent:
             url=self._config.url,
             jobs=self._data.jobs,
             packages=self._data.packages,
-            shelf=self._shelf,
+            shelf=self._shelves.get(link.name) or next(iter(self._shelves.values())),
             parents=self._parents,
             journal=self._data.journal,
             reserve=self._data.reserve,
             limits=self._config.limits,
+            launch=self._launches.get(link.name, SAME),
             life=self._life,
             stopping=stopping,
             hurry=self._hurry,

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from robot_agent import machine_info, probe, tls
+from robot_agent import machine_info, probe, run_as, tls
 from robot_agent.config import MIB, Config
 from robot_agent.environments import uv
 from robot_agent.exits import AgentExit, JobFailed
@@ -24,6 +24,7 @@ from robot_agent.masking import self_test
 from robot_agent.session import session
 from sdk.contract.server import Alive
 from sdk.errors import NotAnOrchestrator, Refused, Unreachable
+from sdk.private_folder import PRIVATE, is_open
 from sdk.proxies import proxy_for
 from sdk.transport import Transport
 
@@ -68,8 +69,8 @@ def uv_program() -> Finding:
     return Finding(Mark.OK, "uv", f"uv {version} at {found}.")
 
 
-def data(folder: Path) -> Finding:
-    """Whether it is, or could be made, a folder of ours alone."""
+def data(folder: Path, wanted: int = PRIVATE) -> Finding:
+    """Whether it is, or could be made, a folder of ours alone. `wanted`: its mode, at the most."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
         return Finding(Mark.FAILED, "Data folder", f"{there} is no folder; choose another --data.")
@@ -78,10 +79,25 @@ def data(folder: Path) -> Finding:
         return Finding(Mark.FAILED, "Data folder", said)
     if there != folder:
         return Finding(Mark.OK, "Data folder", f"{folder} will be made.")
-    if sys.platform != "win32" and stat.S_IMODE(folder.stat().st_mode) & 0o077:
-        said = f"{folder} is open to other users of this machine: chmod 700 {folder}"
+    if is_open(folder, wanted):
+        said = f"{folder} is open to other users of this machine: chmod {wanted:o} {folder}"
         return Finding(Mark.WARNING, "Data folder", said)
     return Finding(Mark.OK, "Data folder", f"{folder} can be written.")
+
+
+def accounts(config: Config) -> Finding | None:
+    """Those that scripts run as; the folder of environments need not be there yet."""
+    if not config.run_as:
+        return None
+    environments = config.data / "environments"
+    there = next(place for place in (environments, *environments.parents) if place.exists())
+    try:
+        found = run_as.accounts(config)
+        run_as.check(found, there)
+    except AgentExit as refused:
+        return Finding(Mark.FAILED, "Accounts", str(refused))
+    names = ", ".join(account.name for account in found)
+    return Finding(Mark.OK, "Accounts", f"Scripts run as {names}.")
 
 
 def disk(folder: Path, min_free_mib: int) -> Finding:
@@ -97,7 +113,7 @@ def disk(folder: Path, min_free_mib: int) -> Finding:
 
 def key_file(file: Path | None) -> Finding:
     if file is None:
-        return Finding(Mark.OK, "Machine key", "It is in the variable RUNWRIGHT_MACHINE_KEY.")
+        return Finding(Mark.OK, "Machine key", "It is in no file that --machine-key-file names.")
     if sys.platform != "win32" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         said = f"Other users of this machine can read {file}: chmod 600 {file}"
         return Finding(Mark.WARNING, "Machine key", said)

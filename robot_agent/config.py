@@ -1,5 +1,6 @@
 """What an operator tells the agent, checked before anything starts."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from robot_agent.limits import Limits
 
 CONFIG_VARIABLE = "RUNWRIGHT_CONFIG"
 KEY_VARIABLE = "RUNWRIGHT_MACHINE_KEY"
+KEY_BYTES = 64 * 1024  # more is no key
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), "Credentials"
+CREDENTIAL = "machine-key"
+LAST_STREAM = 2  # 0 to 2 are the standard streams
 MIB = 1024 * 1024
 
 
@@ -24,8 +29,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     url: str
     name: Annotated[str, Meta(min_length=1, max_length=240)]
     machine_key_file: Path | None = None
+    machine_key_fd: Annotated[int, Meta(ge=0)] | None = None
     robots: Annotated[int, Meta(ge=1, le=100)] = 1
     data: Path
+    allow_open_data_folder: bool = False
+    run_as: str = ""  # names of accounts, one for each robot
     min_free_mib: Annotated[int, Meta(ge=0)] = 100
     job_memory_mib: Annotated[int, Meta(ge=0)] = 0
     job_processes: Annotated[int, Meta(ge=0)] = 0
@@ -76,19 +84,48 @@ def default_data() -> Path:
 
 
 def read_machine_key(config: Config, environment: Mapping[str, str]) -> str:
-    """The key is not part of Config, which may be printed; and no option, which `ps` shows."""
-    if config.machine_key_file is None:
-        key = environment.get(KEY_VARIABLE, "")
-        where = KEY_VARIABLE
-    else:
-        key = _read_text(config.machine_key_file)
-        where = str(config.machine_key_file)
+    """The key is not part of Config, which may be printed; and no option, which `ps` shows.
+
+    In this order: a descriptor, a file, a variable, a credential of systemd."""
+    where, key = _machine_key(config, environment)
     key = key.strip()
     if not key:
         raise _wrong(
             f"There is no machine key in {where}: give --machine-key-file or set {KEY_VARIABLE}."
         )
     return key
+
+
+def _machine_key(config: Config, environment: Mapping[str, str]) -> tuple[str, str]:
+    if config.machine_key_fd is not None:
+        if config.machine_key_file is not None:
+            raise _wrong("Give --machine-key-fd or --machine-key-file, not both.")
+        return f"descriptor {config.machine_key_fd}", _read_descriptor(config.machine_key_fd)
+    if config.machine_key_file is not None:
+        return str(config.machine_key_file), _read_text(config.machine_key_file)
+    if key := environment.get(KEY_VARIABLE):
+        return KEY_VARIABLE, key
+    credential = Path(environment.get(CREDENTIALS_VARIABLE, "")) / CREDENTIAL
+    if environment.get(CREDENTIALS_VARIABLE) and credential.is_file():
+        return str(credential), _read_text(credential)
+    return KEY_VARIABLE, ""
+
+
+def _read_descriptor(descriptor: int) -> str:
+    """Read the key and let go of the descriptor, so that it reaches no script. One of the standard
+    streams stays open, on nothing."""
+    try:
+        with open(descriptor, "rb", closefd=descriptor > LAST_STREAM) as stream:
+            text = stream.read(KEY_BYTES).decode()
+        if descriptor <= LAST_STREAM:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, descriptor)
+            os.close(nothing)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(
+            f"Descriptor {descriptor} (--machine-key-fd) cannot be read: {error}."
+        ) from error
+    return text
 
 
 def _read_toml(file: Path) -> dict[str, object]:

@@ -17,6 +17,7 @@ from robot_agent.machine_info import Machine
 from robot_agent.pulse import Pulse
 from robot_agent.session import session
 from sdk.escapes import clean, clean_json
+from sdk.private_folder import PASSABLE, PRIVATE
 from sdk.retry import GaveUp
 from sdk.transport import Transport
 
@@ -47,7 +48,10 @@ def look(options: dict[str, str | None], *, register: bool) -> Iterator[Finding]
     except AgentExit as error:
         yield Finding(Mark.FAILED, "Options", str(error))
         return
-    yield checks.data(settings.data)
+    if not settings.allow_open_data_folder:
+        yield checks.data(settings.data, PASSABLE if settings.run_as else PRIVATE)
+    if found := checks.accounts(settings):
+        yield found
     yield checks.disk(settings.data, settings.min_free_mib)
     yield from network(settings)
     try:

@@ -16,8 +16,10 @@ from robot_agent.exits import JobFailed
 from robot_agent.link import Link
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import Assignment
+from sdk.private_folder import PASSABLE, PRIVATE
 from sdk.running import regular_files
 from sdk.running.command import NoScript, script_in
+from sdk.running.launch import SAME, Launch
 
 TOO_DEEP = (errno.EMFILE, errno.ENAMETOOLONG)
 FLAT = 8  # levels of a folder whose paths are short enough, whatever the names
@@ -29,16 +31,18 @@ def of(own_jobs: Path, job_id: int, attempt: int) -> Path:
     return own_jobs / f"{job_id}-{attempt}"
 
 
-async def prepare(folder: Path, cache: Path, assignment: Assignment, link: Link) -> Path:
+async def prepare(
+    folder: Path, cache: Path, assignment: Assignment, link: Link, launch: Launch = SAME
+) -> Path:
     """Return the script; `JobFailed` says why there is none. Other jobs of the robot are over: the
     last one may have left much, which goes while beats renew the lease of this one."""
     archive = packages.place_of(cache, assignment.package)
     old = left(folder.parent, keep=folder)  # asked here: the thread may outlive this job
     try:
-        script = await asyncio.to_thread(_fill, folder, archive, assignment, old)
+        script = await asyncio.to_thread(_fill, folder, archive, assignment, launch, old)
         if script is None:
             await packages.fetch(archive, assignment.package, link)
-            script = await asyncio.to_thread(_fill, folder, archive, assignment)
+            script = await asyncio.to_thread(_fill, folder, archive, assignment, launch)
     except OSError as error:
         raise JobFailed(
             Reason.ENVIRONMENT_FAILED, f"The job's folder cannot be made: {error}."
@@ -105,7 +109,11 @@ def _remove_locked(folder: Path) -> None:
 
 
 def _fill(
-    folder: Path, archive: Path, assignment: Assignment, old: Sequence[Path] = ()
+    folder: Path,
+    archive: Path,
+    assignment: Assignment,
+    launch: Launch,
+    old: Sequence[Path] = (),
 ) -> Path | None:
     """The script; None if the package is not there yet, or damaged."""
     clear_away(old)
@@ -113,10 +121,14 @@ def _fill(
     with packages.verified(archive, assignment.package) as content:
         if content is None:
             return None
-        folder.mkdir(parents=True)
+        folder.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        if launch.account is not None:
+            folder.parent.chmod(PASSABLE)  # its script passes through
+        folder.mkdir(mode=PRIVATE)
         work.mkdir(mode=0o700)
         (folder / "parameters.json").write_bytes(msgspec.json.encode(assignment.parameters))
         packages.extract(content, work)
+        launch.give_tree(folder)
     try:
         return script_in(work, assignment.process.script_path)
     except NoScript as error:

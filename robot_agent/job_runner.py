@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -102,7 +103,9 @@ async def _outcome(place: Workplace, job: RunningJob, entry: Entry) -> JobReport
 
 async def _prepare(place: Workplace, job: RunningJob, entry: Entry, lent: AsyncExitStack) -> Start:
     """What is to be started; its environment is ours until `lent` is closed."""
-    script = await job_folder.prepare(job.folder, place.packages, job.assignment, place.link)
+    script = await job_folder.prepare(
+        job.folder, place.packages, job.assignment, place.link, place.launch
+    )
     package, work = job.assignment.package, job.folder / "work"
     lending = place.shelf.lend(package.sha256, work, script)
     environment = await lent.enter_async_context(lending)
@@ -154,7 +157,8 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: St
             argv,
             cwd=job.folder / "work",
             env=child_environment(os.environ, assignment, job.folder, place.url)
-            | start.environment.variables(os.environ.get("PATH", "")),
+            | start.environment.variables(os.environ.get("PATH", ""))
+            | place.launch.variables(),
             output=job.folder / "output.log",
             order=job.order,
             time_limit=assignment.timeout_seconds,
@@ -186,8 +190,8 @@ def _with_what_it_left(report: JobReport, job: RunningJob) -> JobReport:
 
 def _start(place: Workplace, environment: Environment, wanted: AssignedProcess) -> process.Start:
     if wanted.start == "warm":
-        return place.parents.start_of(environment, wanted.preload)
-    return Family.start
+        return place.parents.start_of(environment, wanted.preload, place.launch)
+    return partial(Family.start, launch=place.launch)
 
 
 async def _note_starting(place: Workplace, entry: Entry) -> None:

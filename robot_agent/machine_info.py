@@ -175,7 +175,8 @@ def _disk(data: Path) -> dict[str, Any]:
 
 def _environments(folder: Path) -> tuple[int, int]:
     sizes = []
-    for note in folder.glob(f"*/{folders.READY}"):
+    of_accounts = folder.glob(f"of-*/*/{folders.READY}")
+    for note in (*folder.glob(f"*/{folders.READY}"), *of_accounts):
         try:
             sizes.append(int(regular_files.read(note, folders.NOTE_BYTES)))
         except (OSError, ValueError):

@@ -15,6 +15,7 @@ from robot_agent import config, packages
 from robot_agent.environments.shelf import Shelf
 from robot_agent.exits import AgentExit, JobFailed, Status
 from sdk.escapes import clean
+from sdk.private_folder import private_files
 from sdk.running.command import NoScript, script_in
 
 
@@ -39,7 +40,8 @@ def command(
     folder = Path(data).expanduser() if data else config.default_data()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        built = asyncio.run(_prepare(folder.absolute(), sources, scripts))
+        with private_files():
+            built = asyncio.run(_prepare(folder.absolute(), sources, scripts))
     except (JobFailed, NoScript) as error:
         raise AgentExit(Status.CONFIG, str(error)) from error
     except OSError as error:

@@ -11,6 +11,7 @@ from robot_agent.limits import Limits
 from robot_agent.link import Link
 from robot_agent.reserve import Reserve
 from robot_agent.warm.here import Parents
+from sdk.running.launch import Launch
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Workplace:
     journal: Journal
     reserve: Reserve
     limits: Limits
+    launch: Launch  # of its scripts
     life: str  # of this process: a copy of the agent, or its next start, is another one
     stopping: asyncio.Event  # set when this robot is to take no more jobs
     hurry: asyncio.Event  # set when the agent must end soon

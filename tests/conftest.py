@@ -211,7 +211,7 @@ async def _opened(kind, request, clock, tmp_path):
 
 def _a_url(kind, request, tmp_path):
     if kind == "sqlite":
-        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data").mkdir(mode=0o700, exist_ok=True)
         template = request.getfixturevalue("sqlite_template")
         shutil.copy(template, tmp_path / "data" / "runwright.db")
         yield None

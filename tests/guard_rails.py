@@ -18,6 +18,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.errors",
         "sdk.failpoints",
         "sdk.masking",
+        "sdk.private_folder",
         "sdk.proxies",
         "sdk.retry",
         "sdk.robot_client",
@@ -34,6 +35,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.contract",
         "sdk.failpoints",
         "sdk.masking",
+        "sdk.private_folder",
         "sdk.strict_json",
     },
 }

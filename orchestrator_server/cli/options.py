@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 import platformdirs
 
-from orchestrator_server import keys
+from orchestrator_server import data_folder, keys
 from orchestrator_server.app import prepare
 from orchestrator_server.config import Config
 from orchestrator_server.db.migrate import CannotMigrate
@@ -19,6 +19,7 @@ from orchestrator_server.errors import OrchestratorError, Unavailable
 from orchestrator_server.keys import Keys, WrongKeys
 from orchestrator_server.objects.store import WrongStore
 from sdk.escapes import clean
+from sdk.private_folder import OpenFolder
 
 T = TypeVar("T")
 
@@ -40,6 +41,12 @@ database_url = click.option(
     envvar="RUNWRIGHT_DATABASE_URL",
     help="postgresql://…; without it, SQLite in the data folder.",
 )
+allow_open_data_folder = click.option(
+    "--allow-open-data-folder",
+    is_flag=True,
+    envvar="RUNWRIGHT_ALLOW_OPEN_DATA_FOLDER",
+    help="Start although other users of this machine can read the data folder.",
+)
 store = click.option(
     "--store",
     envvar="RUNWRIGHT_STORE",
@@ -58,6 +65,16 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         fail(str(error))
     except OSError as error:
         fail(f"The server cannot start: {error}.")
+
+
+def close_data_folder(config: Config) -> None:
+    """Exit with status 78 if the folder is open to other users and is not closed by itself."""
+    try:
+        data_folder.close(config)
+    except OpenFolder as error:
+        fail(f"{error}, or start with --allow-open-data-folder if they are meant to read it.")
+    except OSError as error:
+        fail(f"The data folder cannot be used: {error}.")
 
 
 def on_database(config: Config, work: Callable[[Database, Keys], Awaitable[T]]) -> T:

@@ -43,6 +43,7 @@ class Cidr(click.ParamType[Network]):
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="RUNWRIGHT_HOST")
 @click.option("--port", default=8000, show_default=True, envvar="RUNWRIGHT_PORT")
 @options.data
+@options.allow_open_data_folder
 @options.database_url
 @click.option(
     "--listen-url",
@@ -79,6 +80,7 @@ def command(
     host: str,
     port: int,
     data: Path,
+    allow_open_data_folder: bool,
     database_url: str | None,
     listen_url: str | None,
     store: str | None,
@@ -96,6 +98,7 @@ def command(
     logs.configure(log_format or "console", log_level or "INFO")
     config = Config(
         data=data,
+        allow_open_data_folder=allow_open_data_folder,
         database_url=database_url,
         listen_url=listen_url,
         store=store,
@@ -107,6 +110,7 @@ def command(
         log_level=log_level,
         admin_password=os.environ.get("RUNWRIGHT_ADMIN_PASSWORD"),  # never an argument
     )
+    options.close_data_folder(config)
     if workers > 1:
         several.run(config, workers)
     else:

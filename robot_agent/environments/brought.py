@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from robot_agent.environments import build, pylock, uv
+from robot_agent.environments import build, ownership, pylock, uv
 from robot_agent.environments.pylock import Entry, Lock
 from robot_agent.environments.uv import UvFailed
 from sdk.running import brought
@@ -64,7 +64,7 @@ async def resolve(room: Room, needs: Needs, version: str, tools: Tools) -> Lock:
 
 async def _lock(room: Room, needs: Needs, tools: Tools) -> str:
     if needs.kind is Kind.PYLOCK:
-        return await asyncio.to_thread((room.package / needs.file).read_text, encoding="utf-8")
+        return await asyncio.to_thread(_text_of, room.package / needs.file)
     # Beside the file itself, as paths in it may be relative to that.
     given = await asyncio.to_thread(build.inputs, needs, (room.package / needs.file).parent)
     into = ["--format", "pylock.toml", "-o", LOCK]
@@ -77,10 +77,10 @@ async def _lock(room: Room, needs: Needs, tools: Tools) -> str:
             command = ["pip", "compile", *given.sources]
     try:
         await _run(*command, *into, room=room, tools=tools)
-        return await asyncio.to_thread((room.package / LOCK).read_text, encoding="utf-8")
+        return await asyncio.to_thread(_text_of, room.package / LOCK)
     finally:
         for file in (*given.written, room.package / LOCK):  # they are no part of the package
-            file.unlink(missing_ok=True)
+            _remove(file)
 
 
 async def wheels(room: Room, entries: Iterable[Entry], tools: Tools) -> list[Entry]:
@@ -99,7 +99,7 @@ async def _wheel(room: Room, entry: Entry, tools: Tools) -> Entry:
     place = Path(source["path"]) / source.get("subdirectory", "")
     if not await asyncio.to_thread(_is_in, place, room.package):
         raise Unreadable(f"{source['subdirectory']} is outside the package.")
-    into = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="built-", dir=room.folder))
+    into = await asyncio.to_thread(_new_folder, room)
     await _run("build", "--wheel", "--out-dir", str(into), str(place), room=room, tools=tools)
     return await asyncio.to_thread(pylock.of_wheel_in, into, entry["name"])
 
@@ -120,7 +120,27 @@ def _is_in(place: Path, folder: Path) -> bool:
     return place.resolve().is_relative_to(folder)
 
 
+@ownership.as_helper
+def _text_of(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+@ownership.as_helper
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)
+
+
+@ownership.as_helper
+def _new_folder(room: Room) -> Path:
+    return Path(tempfile.mkdtemp(prefix="built-", dir=room.folder))
+
+
 def _copy(work: Path, place: Path) -> Path:
+    return _copied(work, ownership.room_in(place))
+
+
+@ownership.as_helper
+def _copied(work: Path, place: Path) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="package-", suffix=".part", dir=place)).resolve()
     work = work.resolve()
     (folder / "package").mkdir()

@@ -1,10 +1,9 @@
 """Builds the environment of a package that brings no code to install, as its files say."""
 
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from robot_agent.environments import venvs
+from robot_agent.environments import ownership, venvs
 from robot_agent.environments.install import install
 from sdk.running.needs import Kind, Needs
 
@@ -18,8 +17,8 @@ async def build(
     Without `may_build`, nothing that is installed is run, or built from its source.
     """
     await venvs.create(folder, work, python, place=place, cache=cache)
-    with tempfile.TemporaryDirectory(prefix="needs-", suffix=".part", dir=cache.parent) as room:
-        if command := _command(needs, Path(room), venvs.python_of(folder)):
+    with ownership.temporary("needs-", cache.parent) as room:
+        if command := _command(needs, room, venvs.python_of(folder)):
             await install(command, folder, work, cache, may_build=may_build)
     venvs.add_runtime(folder, runtime)
 
@@ -48,6 +47,7 @@ class Inputs(NamedTuple):
         return ["-r", *self.sources, *(["--require-hashes"] if self.has_hashes else [])]
 
 
+@ownership.as_helper
 def inputs(needs: Needs, room: Path) -> Inputs:
     """Written to `room` where they are not the package's own file."""
     if not needs.text:

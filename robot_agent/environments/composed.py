@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
-from robot_agent.environments import brought, folders, overlay, pylock, venvs
+from robot_agent.environments import brought, folders, overlay, ownership, pylock, venvs
 from robot_agent.environments.brought import Room, Tools
 from robot_agent.environments.install import install
 from robot_agent.environments.pylock import Entry
@@ -54,6 +54,7 @@ async def build(
                 return
             log.warning("Environment %s shares nothing with others: %s.", place.name, objection)
             await asyncio.to_thread(folders.remove, folder)
+            ownership.make(folder)
             await _create(folder, place, room, tools)
         await _sync(folder, [*lock.shared, *local], room, tools)
         venvs.add_runtime(folder, tools.runtime)

@@ -9,6 +9,7 @@ from pathlib import Path
 from robot_agent.environments import venvs
 from sdk.running import regular_files
 
+NOTE_BYTES = 32
 READY = "runwright-ready"  # in a folder that is complete: its size, and when it was last used
 NOTE = "runwright-shared"  # in one of a package: the name of the one that it is on top of
 NOTE_BYTES = 32
@@ -30,6 +31,7 @@ def beside(folder: Path) -> Path:
 
 
 def complete(built: Path, folder: Path) -> None:
+    (built / READY).unlink(missing_ok=True)  # a build may have made a link of that name
     (built / READY).write_text(str(size(built)), encoding="ascii")
     if folder.exists():  # without its note: it was cut short while it was thrown away
         throw_away(folder)

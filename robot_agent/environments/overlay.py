@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
-from robot_agent.environments import pylock, venvs
+from robot_agent.environments import ownership, pylock, venvs
 from robot_agent.environments.brought import Room, Tools
 from robot_agent.environments.folders import NOTE, READY
 from robot_agent.environments.install import install
@@ -45,6 +45,7 @@ def _objection(folder: Path, shared: Path) -> str | None:
     return None
 
 
+@ownership.as_helper
 def put_on(folder: Path, shared: Path) -> str | None:
     """Let `folder` see all that `shared` has, after its own; or return why that would not work."""
     if (objection := _objection(folder, shared)) is not None:

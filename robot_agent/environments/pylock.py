@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.markers import InvalidMarker, Marker
 
+from robot_agent.environments import ownership
 from sdk.running import places
 from sdk.running.files import Unreadable
 
@@ -62,12 +63,14 @@ def restricted(entries: Iterable[Entry], hashes: frozenset[str]) -> list[Entry]:
     return found
 
 
+@ownership.as_helper
 def of_wheel_in(folder: Path, name: str) -> Entry:
     [wheel] = folder.glob("*.whl")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     return {"name": name, "archive": {"path": str(wheel), "hashes": {"sha256": digest}}}
 
 
+@ownership.as_helper
 def write(file: Path, entries: Iterable[Entry]) -> None:
     lines = ['lock-version = "1.0"', 'created-by = "runwright"', f"packages = {_toml([*entries])}"]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robot_agent.clock import DAY_SECONDS
-from robot_agent.environments import build, composed, folders, pythons, uv, venvs
+from robot_agent.environments import (
+    build,
+    composed,
+    folders,
+    ownership,
+    pythons,
+    uv,
+    venvs,
+)
 from robot_agent.environments.brought import Tools
 from robot_agent.environments.composed import Make
 from robot_agent.environments.folders import PART, READY
@@ -24,6 +32,7 @@ from sdk.contract.jobs import Reason
 from sdk.running import needs
 from sdk.running.command import LAUNCHER
 from sdk.running.files import Unreadable
+from sdk.running.launch import SAME, Launch, helpers_as
 
 __all__ = ["READY", "Environment", "Shelf"]
 
@@ -52,8 +61,17 @@ class Environment(NamedTuple):
 
 
 class Shelf:
-    def __init__(self, folder: Path, *, most_bytes: int = 0, unused_days: int = 0) -> None:
-        """What is over `most_bytes` or unused for so many days is thrown away; 0: never."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        most_bytes: int = 0,
+        unused_days: int = 0,
+        launch: Launch = SAME,
+    ) -> None:
+        """What is over `most_bytes` or unused for so many days is thrown away; 0: never. `launch`:
+        of the scripts that the environments are for, and of what builds them."""
+        self.launch = launch
         self._folder = folder
         self._cache = folder / "uv-cache"  # on the same disk
         self._runtime = folder / "runtime"
@@ -73,6 +91,7 @@ class Shelf:
     async def lay_out(self) -> None:
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(venvs.write_runtime, self._runtime)
+        await asyncio.to_thread(ownership.lay_out, self.launch, self._folder, self._cache)
 
     async def open(self) -> None:
         """By the agent alone, before jobs: what an earlier life left half done, or too old, is
@@ -119,7 +138,8 @@ class Shelf:
 
     async def _python(self, specifier: str) -> Path:
         if specifier not in self._pythons or not self._pythons[specifier].exists():
-            self._pythons[specifier] = await pythons.find(specifier, self._cache)
+            with helpers_as(self.launch):
+                self._pythons[specifier] = await pythons.find(specifier, self._cache)
         return self._pythons[specifier]
 
     async def _is_ready(self, folder: Path) -> bool:
@@ -147,8 +167,15 @@ class Shelf:
         began = time.monotonic()
         beside = folders.beside(folder)
         try:
-            await make(beside, folder)
+            with helpers_as(self.launch):
+                ownership.make(beside)
+                await make(beside, folder)
+            await asyncio.to_thread(ownership.take, self.launch, beside)
             await asyncio.to_thread(folders.complete, beside, folder)
+        except OSError as error:
+            raise JobFailed(
+                Reason.ENVIRONMENT_FAILED, f"The environment cannot be completed: {error}"
+            ) from error
         finally:
             await asyncio.to_thread(folders.remove, beside)
         log.info("Environment %s is built, in %.1f s.", folder.name, time.monotonic() - began)

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from robot_agent.environments import ownership
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
 from sdk.running.environment import inherited
+from sdk.running.launch import of_helpers
 from sdk.running.orphans import birth, forget, spare
 
 PATIENCE_SECONDS = 1800.0
@@ -52,15 +54,17 @@ def program() -> str:
 
 async def run(*arguments: str, cwd: Path, cache: Path, **variables: str) -> str:
     """What it prints; UvFailed, with its own words, if it ends otherwise than with 0."""
+    launch = of_helpers()
     with birth():
         process = await asyncio.create_subprocess_exec(
             program(),
             *arguments,
             cwd=cwd,
-            env=_environment(os.environ, cache) | variables,
+            env=_environment(os.environ, cache) | variables | ownership.variables(launch),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            **ownership.options(launch),
         )
         spare(process.pid)
     try:
@@ -72,6 +76,7 @@ async def run(*arguments: str, cwd: Path, cache: Path, **variables: str) -> str:
         if process.returncode is None:
             process.kill()
             await process.wait()
+        ownership.end_helpers(launch, process.pid)
         forget(process.pid)
     if process.returncode != 0:
         words = errors[-TOLD_BYTES:].decode(errors="replace").strip()

@@ -7,7 +7,7 @@ import venv
 from importlib import resources
 from pathlib import Path
 
-from robot_agent.environments import pythons, uv
+from robot_agent.environments import ownership, pythons, uv
 
 PTH = "zzz_runwright.pth"  # read last: what the package brings is found first
 
@@ -47,6 +47,7 @@ async def create(folder: Path, work: Path, python: Path, *, place: Path, cache: 
                      cwd=work, cache=cache)  # fmt: skip
 
 
+@ownership.as_helper
 def _bare(folder: Path, place: Path) -> None:
     """As `uv venv --relocatable` makes it, for uv to install into."""
     venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
@@ -57,6 +58,7 @@ def _bare(folder: Path, place: Path) -> None:
         settings.write("relocatable = true\n")
 
 
+@ownership.as_helper
 def add_runtime(folder: Path, runtime: Path) -> None:
     """`sdk.runtime` is found there, after all that the package brings."""
     (packages_of(folder) / PTH).write_text(f"{runtime}\n", encoding="utf-8")

@@ -11,11 +11,17 @@ import msgspec
 from robot_agent import checks, config, doctor, endpoint, status
 from robot_agent.checks import Finding, Mark
 from robot_agent.service import install as installing
+from robot_agent.service.plan import checked_name
 from robot_agent.status import NOT_RUNNING
 from sdk.escapes import clean, clean_json
 
 SERVICE = "runwright-agent"
-called = click.option("--service", default=SERVICE, help=f"Its name; {SERVICE}.")
+called = click.option(
+    "--service",
+    default=SERVICE,
+    callback=lambda _context, _option, name: checked_name(name),
+    help=f"Its name; {SERVICE}.",
+)
 for_programs = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
@@ -26,7 +32,7 @@ def command() -> None:
 
 @command.command()
 @called
-@click.option("--user", help="Whose rights it has; `runwright`, who is made if need be.")
+@click.option("--user", help="Run as this user; `runwright`, created if missing.")
 @click.option(
     "--desktop/--no-desktop",
     default=sys.platform == "win32",
@@ -54,6 +60,8 @@ def install(
 
     def look() -> list[Finding]:
         found = [checks.disk(settings.data, settings.min_free_mib), *doctor.network(settings)]
+        if (accounts := checks.accounts(settings)) is not None:
+            found.append(accounts)
         if all(one.mark is not Mark.FAILED for one in found):
             found.append(asyncio.run(doctor.accepted(settings, key)))
         for one in found:

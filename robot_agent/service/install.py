@@ -13,14 +13,16 @@ from robot_agent import config, endpoint, status
 from robot_agent.checks import Finding, Mark
 from robot_agent.exits import MEANINGS, AgentExit, Status
 from robot_agent.service import tools
+from robot_agent.service.plan import Plan
 from robot_agent.service.tools import Manager
-from robot_agent.service.units import Plan
 from robot_agent.standing import Standing
 
 LOOK_SECONDS = 0.5
 ENDED_LOOKS = 4  # so often in a row it must be found ended: at first one may see its last life
 FINISH_MINUTES = 10
-NOT_ARGUMENTS = frozenset({"machine_key_file", "data", "finish_minutes", "health_port"})
+NOT_ARGUMENTS = frozenset(
+    {"machine_key_file", "machine_key_fd", "data", "finish_minutes", "health_port"}
+)
 HANDED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 
 
@@ -51,6 +53,8 @@ def settings_of(options: Mapping[str, str | None]) -> config.Config:
 def plan_of(
     settings: config.Config, by: Manager, service: str, user: str | None, needs_desktop: bool
 ) -> Plan:
+    if settings.run_as and user not in (None, "root"):
+        raise tools.failed("--run-as needs an agent of root: leave --user out.")
     places = by.places(service, needs_desktop)
     is_default = settings.data == config.default_data()
     return Plan(
@@ -59,7 +63,8 @@ def plan_of(
         arguments=arguments_of(settings),
         data=places.data if is_default else settings.data.absolute(),
         key=places.key,
-        user=user or places.user,
+        user=user or ("root" if settings.run_as else places.user),
+        is_passable=bool(settings.run_as),
         environment=places.environment,
         variables={n: v for n, v in os.environ.items() if n.upper() in HANDED_ON and v},
         finish_minutes=settings.finish_minutes,
@@ -75,7 +80,8 @@ def arguments_of(settings: config.Config) -> tuple[str, ...]:
     for field in config.Config.__struct_fields__:
         value = getattr(settings, field)
         if field not in NOT_ARGUMENTS and value != getattr(defaults, field):
-            arguments += ["--" + field.replace("_", "-"), str(value)]
+            option = "--" + field.replace("_", "-")
+            arguments += [option] if value is True else [option, str(value)]
     return (*arguments, "--health-port", str(settings.health_port))
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from robot_agent import config
 from robot_agent.service import tools, units
+from robot_agent.service.plan import Plan
 from robot_agent.service.tools import Places, State
-from robot_agent.service.units import Plan
 
 DAEMONS = Path("/Library/LaunchDaemons")
 DAEMON_KEYS = Path("/Library/Application Support/Runwright")

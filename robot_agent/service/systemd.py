@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from robot_agent.service import tools, units
+from robot_agent.service.plan import Plan
 from robot_agent.service.tools import Places, State
-from robot_agent.service.units import Plan
 
 UNITS = Path("/etc/systemd/system")
 SETTINGS = Path("/etc/runwright")
 AT_WORK = Path("/run/systemd/system")  # as sd_booted(3) has it
-OLDEST = 250  # LoadCredential with %d
+OLDEST = 236  # StandardInput=file:
 NEWS = ("LoadState", "ActiveState", "SubState", "Result", "ExecMainStatus", "StatusText")
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from robot_agent.exits import AgentExit, Status
-from robot_agent.service.units import Plan
+from robot_agent.service.plan import Plan
 
 PATIENCE_SECONDS = 60.0
 

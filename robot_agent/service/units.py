@@ -1,61 +1,28 @@
-"""What the service managers read, written from one plan. Pure: text in, text out."""
+"""Writes what the service managers read, from one plan. Pure: text in, text out."""
 
 import plistlib
+import re
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import PurePath
 from xml.sax.saxutils import escape
 
 from robot_agent.exits import Status
+from robot_agent.service.plan import Plan, refused
 
 RESTART_SECONDS = 10
 WATCHDOG_SECONDS = 120
-MARGIN_SECONDS = 90  # for the last report, after the jobs have ended or were ended
 LABEL = "io.runwright."  # launchd's names are domains backwards
-# Starting again helps none of these: somebody must act. 0: it was drained, and that is meant.
+# A restart fixes none of these: an operator must act. 0: it was drained on purpose.
 FINAL = (0, Status.FOLDER_IN_USE, Status.KEY_REFUSED, Status.CONFIG)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    service: str = "runwright-agent"
-    python: PurePath
-    arguments: tuple[str, ...]  # of `robot-agent run`, but for the key, the data and the end
-    data: PurePath
-    key: PurePath  # where the service's copy of the key is kept
-    user: str = "runwright"
-    environment: PurePath | None = None  # a file of variables, as for a proxy
-    variables: dict[str, str] = field(default_factory=dict)  # the same, where there are no files
-    finish_minutes: int = 10
-    needs_desktop: bool = False
-    ca_file: PurePath | None = None
-
-    @property
-    def stop_seconds(self) -> int:
-        return self.finish_minutes * 60 + MARGIN_SECONDS
-
-    def command(self, key: str | None = None, data: str | None = None) -> list[str]:
-        return [
-            str(self.python),
-            "-P",  # modules are those that are installed, not what lies in the current folder
-            "-m",
-            "robot_agent",
-            "run",
-            *self.arguments,
-            *("--finish-minutes", str(self.finish_minutes)),
-            *("--data", data or str(self.data)),
-            *("--machine-key-file", key or str(self.key)),
-        ]
-
-
 _SYSTEMD = """\
-# Written by `robot-agent service install`, which writes it anew. Changes of your own belong into
+# Written by `robot-agent service install`, which overwrites it. Make your own changes with
 # `systemctl edit {service}`.
 [Unit]
 Description=Runwright robot agent
 Wants=network-online.target
-# The boot does not wait until a server far away has answered: so no default dependencies, with
-# which multi-user.target would come after us.
+# No default dependencies: with them, the boot would wait until the server has answered.
 DefaultDependencies=no
 After=sysinit.target basic.target network-online.target
 Conflicts=shutdown.target
@@ -66,23 +33,25 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=main
 ExecStart={command}
+# systemd opens the key before it changes to the user, who cannot read the file.
+StandardInput=file:{key}
 User={user}
-{state}LoadCredential=machine-key:{key}
-{variables}UMask=0077
-# Ready is who is registered, however long the server is away.
+{state}{variables}UMask=0077
+# The agent is ready once it is registered, however long the server is unreachable.
 TimeoutStartSec=infinity
 WatchdogSec={watchdog_seconds}
 Restart=always
 RestartSec={restart_seconds}
-# Drained (0), folder in use (73), key refused (77), configuration (78): a new start helps nothing.
+# Restarting does not help for: drained (0), folder in use (73), key refused (77), wrong
+# configuration (78).
 RestartPreventExitStatus={final}
-# A stop tells the agent alone: it lets jobs go on for {finish_minutes} minutes, then ends them, and
-# reports them. Only what is there still after that is killed, scripts and all.
+# SIGTERM goes to the agent alone. It waits {finish_minutes} minutes for its jobs, then stops and
+# reports them. Processes that remain after TimeoutStopSec are killed.
 KillMode=mixed
 TimeoutStopSec={stop_seconds}
 NoNewPrivileges=yes
 ProtectSystem=full
-# Scripts share files with other programs of this machine in /tmp.
+# Scripts exchange files with other programs in /tmp.
 PrivateTmp=no
 
 [Install]
@@ -91,22 +60,21 @@ WantedBy=multi-user.target
 
 
 def systemd(plan: Plan) -> str:
-    state_folder = f"/var/lib/{plan.service}"
-    own_state = str(plan.data) == state_folder
-    # The words with %, which are systemd's, are put in after the others are escaped.
-    words = [_systemd_word(word) for word in plan.command("KEY", "DATA")]
-    words[words.index("KEY")] = "%d/machine-key"
+    own_state = str(plan.data) == f"/var/lib/{plan.service}"
+    # %S is systemd's own, so it is put in after the other words are escaped.
+    words = [_systemd_word(word) for word in plan.command(("--machine-key-fd", "0"), "DATA")]
     words[words.index("DATA")] = (
         f"%S/{plan.service}" if own_state else _systemd_word(str(plan.data))
     )
-    state = f"StateDirectory={plan.service}\nStateDirectoryMode=0700\n" if own_state else ""
-    variables = f"EnvironmentFile=-{plan.environment}\n" if plan.environment else ""
+    mode = "0711" if plan.is_passable else "0700"
+    state = f"StateDirectory={plan.service}\nStateDirectoryMode={mode}\n" if own_state else ""
+    variables = f"EnvironmentFile=-{_systemd_value(plan.environment)}\n" if plan.environment else ""
     return _SYSTEMD.format(
         service=plan.service,
         command=" ".join(words),
-        user=plan.user,
+        user=_systemd_value(plan.user),
         state=state,
-        key=plan.key,
+        key=_systemd_value(plan.key),
         variables=variables,
         watchdog_seconds=WATCHDOG_SECONDS,
         restart_seconds=RESTART_SECONDS,
@@ -114,6 +82,15 @@ def systemd(plan: Plan) -> str:
         finish_minutes=plan.finish_minutes,
         stop_seconds=plan.stop_seconds,
     )
+
+
+def _systemd_value(value: str | PurePath) -> str:
+    """A value that takes the rest of its line: systemd expands `%` (systemd.unit(5),
+    "Specifiers"), joins a line that ends in a backslash with the next, and strips blanks."""
+    text = str(value)
+    if text != text.strip() or text.endswith("\\"):
+        raise refused(f"{text!r} begins or ends with a blank, or ends with a backslash.")
+    return text.replace("%", "%%")
 
 
 def _systemd_word(word: str) -> str:
@@ -207,6 +184,8 @@ def windows_task(plan: Plan) -> str:
     https://learn.microsoft.com/windows/win32/taskschd/task-scheduler-schema
     """
     program, *arguments = plan.command()
+    for word in (program, *arguments):
+        _must_stay_as_it_is(word, r"%[^%]+%|\$\(")
     return _WINDOWS_TASK.format(
         user=escape(plan.user),
         program=escape(program),
@@ -217,6 +196,14 @@ def windows_task(plan: Plan) -> str:
 def windows_service(plan: Plan) -> str:
     """The command line of a service: Python, with the part that talks with the service manager."""
     command = plan.command()
+    for word in command:
+        _must_stay_as_it_is(word, r"%[^%]+%")
     at = command.index("robot_agent")
     command[at : at + 1] = ["robot_agent.service.windows_host", plan.service]
     return subprocess.list2cmdline(command)
+
+
+def _must_stay_as_it_is(word: str, expanded: str) -> None:
+    """Neither the service manager nor the task scheduler has an escape for what it expands."""
+    if found := re.search(expanded, word):
+        raise refused(f"Windows would expand {found[0]!r} in {word!r}: choose another value.")

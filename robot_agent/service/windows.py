@@ -15,8 +15,8 @@ from pathlib import Path
 
 from robot_agent import config, data_folder
 from robot_agent.service import tools, units
+from robot_agent.service.plan import Plan
 from robot_agent.service.tools import Places, State
-from robot_agent.service.units import Plan
 
 NOT_THERE = 1060  # ERROR_SERVICE_DOES_NOT_EXIST
 LOOK_SECONDS = 1.0

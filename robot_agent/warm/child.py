@@ -1,6 +1,10 @@
 """A script whose parent is not the agent."""
 
 import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from sdk.running.launch import Launch
 
 KILLED = -9  # by SIGKILL, which Windows, where there are none of these, has no name for
 
@@ -10,6 +14,15 @@ class WarmChild:
         self.pid = pid
         self.returncode: int | None = None
         self._ended = asyncio.Event()
+
+    @classmethod
+    def of(cls, launch: Launch, pid: int) -> "WarmChild":
+        """OSError if it is no process of that account: a parent runs modules of a package, and what
+        it names as a script is killed later, by root."""
+        with suppress(FileNotFoundError):  # it has ended already
+            if launch.account and Path(f"/proc/{pid}").stat().st_uid != launch.account.user_id:
+                raise PermissionError(f"process {pid} belongs to another account")
+        return cls(pid)
 
     async def wait(self) -> int:
         await self._ended.wait()

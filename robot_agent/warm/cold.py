@@ -5,6 +5,7 @@ from pathlib import Path
 
 from robot_agent.environments.shelf import Environment
 from sdk.running.family import Family
+from sdk.running.launch import SAME, Launch
 from sdk.running.process import Start
 
 
@@ -16,7 +17,9 @@ class Parents:
     def __init__(self, folder: Path) -> None:
         pass
 
-    def start_of(self, environment: Environment, preload: Sequence[str]) -> Start:
+    def start_of(
+        self, environment: Environment, preload: Sequence[str], launch: Launch = SAME
+    ) -> Start:
         return Family.start
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from robot_agent.warm.child import WarmChild
 from sdk.running import proc
 from sdk.running.environment import FOR_PYTHON, RESULT_VARIABLE, inherited
 from sdk.running.family import Family
+from sdk.running.launch import SAME, Launch
 from sdk.running.orphans import birth, forget, spare
 from sdk.running.process import Start
 
@@ -49,13 +50,17 @@ class Key(NamedTuple):
     python: Path
     inode: int  # of the environment: another one in its place needs another parent
     preload: tuple[str, ...]
+    launch: Launch = SAME
 
 
 class Parent:
     """One of them, once it is ready."""
 
-    def __init__(self, process: asyncio.subprocess.Process, connection: socket.socket) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, connection: socket.socket, launch: Launch = SAME
+    ) -> None:
         self.jobs = 0
+        self._launch = launch
         self.process = process
         self._connection = connection
         self._children: dict[int, WarmChild] = {}
@@ -74,13 +79,14 @@ class Parent:
             argv = [str(key.python), str(PROGRAM), str(theirs.fileno()), *key.preload]
             with birth():
                 process = await asyncio.create_subprocess_exec(
-                    *launched(argv), cwd=folder, env=_environment(os.environ, folder),
+                    *launched(argv), cwd=folder,
+                    env=_environment(os.environ, folder) | key.launch.variables(),
                     pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-                    start_new_session=True,
+                    start_new_session=True, **key.launch.options(),
                 )  # fmt: skip
                 spare(process.pid)
-        parent = cls(process, ours)
+        parent = cls(process, ours, key.launch)
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await wire.receive(ours)
@@ -140,7 +146,7 @@ class Parent:
             while True:
                 told = await wire.receive(self._connection)
                 if pid := told.get("started"):
-                    child = self._children[pid] = WarmChild(pid)
+                    child = self._children[pid] = WarmChild.of(self._launch, pid)
                     self._born.put_nowait(child)
                 elif (pid := told.get("ended")) in self._children:
                     self._children.pop(pid).end(told.get("code", -signal.SIGKILL))
@@ -178,18 +184,23 @@ class Parents:
         self._refused: set[Key] = set()  # those that did not come up
         self._changing = asyncio.Lock()
 
-    def start_of(self, environment: Environment, preload: Sequence[str]) -> Start:
+    def start_of(
+        self, environment: Environment, preload: Sequence[str], launch: Launch = SAME
+    ) -> Start:
         """Starts as `Family.start` does, warm if it can."""
 
         async def start(
             argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: BinaryIO, mark: str
         ) -> Family:
             try:
-                parent = await self._parent(environment, tuple(preload))
+                parent = await self._parent(environment, tuple(preload), launch)
+                launch.give(output.fileno())
                 child = await parent.fork(argv[1:], cwd, env, output)
             except NoWarmStart as error:
                 log.warning("A warm start is not possible, so it is a cold one: %s", error)
-                return await Family.start(argv, cwd=cwd, env=env, output=output, mark=mark)
+                return await Family.start(
+                    argv, cwd=cwd, env=env, output=output, mark=mark, launch=launch
+                )
             return Family.around(child, mark)
 
         return start
@@ -199,9 +210,10 @@ class Parents:
             await parent.end()
         self._there.clear()
 
-    async def _parent(self, environment: Environment, preload: tuple[str, ...]) -> Parent:
-        python = environment.python
-        key = Key(python, environment.folder.stat().st_ino, preload)
+    async def _parent(
+        self, environment: Environment, preload: tuple[str, ...], launch: Launch
+    ) -> Parent:
+        key = Key(environment.python, environment.folder.stat().st_ino, preload, launch)
         async with self._changing:
             if key in self._refused:
                 raise NoWarmStart("it did not come up before, and nothing has changed since")

@@ -7,10 +7,11 @@ seconds to compile.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
+from sdk.masking import shapes
 from sdk.masking.forms import LEAST_BYTES, forms
 
 COVER = "***"
@@ -21,14 +22,16 @@ Span = tuple[int, int]
 
 
 class Mask:
-    """Made ready when the first text comes: many jobs say nothing."""
+    """Covers the given values, and what has the shape of a token or key of ours.
+
+    Made ready when the first text comes: many jobs say nothing."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values = frozenset(values)
 
     @property
     def longest_bytes(self) -> int:
-        return len(self._forms[0]) if self._forms else 0
+        return max(shapes.LONGEST_BYTES, len(self._forms[0]) if self._forms else 0)
 
     @cached_property
     def _forms(self) -> list[bytes]:
@@ -71,8 +74,6 @@ class Mask:
 
     def json(self, value: Any) -> Any:
         """Its texts, keys and numbers; nothing of it, if it is deeper than Python can go."""
-        if not self._values:
-            return value
         try:
             return self._in_json(value)
         except RecursionError:
@@ -86,8 +87,9 @@ class Mask:
         beginning of a value waits for the rest of it, unless the stream has an end there.
         """
         ends = list(ends)
-        is_over = len(window) in ends
-        ready = len(window) if is_over else self._begun(window, len(window))
+        ready = len(window)
+        if ready not in ends:
+            ready = min(self._begun(window, ready), shapes.begun(window, ready))
         return self.cover(window, ends)[start : min(ready, start + most)]
 
     def _in_text(self, text: str, *, cut: bool) -> str:
@@ -118,18 +120,21 @@ class Mask:
 
     def _spans(self, content: bytes, ends: Iterable[int] = ()) -> list[Span]:
         """What is to be covered, in order; what overlaps or touches is one."""
-        if self._begins is None:
-            return []
-        found, at = [], 0
-        while place := self._begins.search(content, at):
-            if end := self._end_of(content, place.start()):
-                found.append((place.start(), end))
-            at = place.start() + 1
+        found = [*self._values_in(content), *shapes.spans(content)]
         for end in ends:
-            begin = self._begun(content, end)
-            if end - begin >= LEAST_BYTES:
-                found.append((begin, end))
+            begun = (
+                (self._begun(content, end), LEAST_BYTES),
+                (shapes.begun(content, end), shapes.LEAST_BYTES),
+            )
+            found += [(begin, end) for begin, least in begun if end - begin >= least]
         return _merged(found)
+
+    def _values_in(self, content: bytes) -> Iterator[Span]:
+        at = 0
+        while self._begins is not None and (place := self._begins.search(content, at)):
+            if end := self._end_of(content, place.start()):
+                yield place.start(), end
+            at = place.start() + 1
 
     def _end_of(self, content: bytes, begin: int) -> int:
         """Where the longest value ends that begins there; 0 if none does."""

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from sdk.running import orphans, proc, regular_files
 from sdk.running.child import Child
 from sdk.running.counts import NOBODY, Swept, Use
+from sdk.running.launch import SAME, Launch
 from sdk.running.orphans import birth
 
 assert sys.platform != "win32"  # noqa: S101 -- for mypy, which then skips this file there
@@ -83,10 +84,12 @@ class Family:
         env: Mapping[str, str],
         output: BinaryIO,
         mark: str,
+        launch: Launch = SAME,
     ) -> "Family":
         """OSError if it cannot start. To be called on the main thread: when the thread that
         started a script ends, so does the script."""
         _must_be_a_program(argv[0])
+        launch.give(output.fileno())  # else it could not open its own /dev/stdout
         with birth():
             child = await asyncio.create_subprocess_exec(
                 *launched(argv),
@@ -96,6 +99,7 @@ class Family:
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
+                **launch.options(),
             )
             _restrain(child.pid)
             return cls.around(child, mark)
@@ -161,6 +165,7 @@ def sweep(mark: str) -> Swept:
                 killed.add(pid)
         if look.marked or unclear:
             time.sleep(DYING_SECONDS)
+            proc.wait_for_end(killed)
     return Swept(len(killed), len(_look(mark.encode()).marked))
 
 

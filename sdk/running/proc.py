@@ -1,9 +1,11 @@
 """What /proc tells of processes (proc(5)); where there is none, nothing."""
 
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
+DYING_SECONDS = 1.0
 _PROC = Path("/proc")
 _READ_BYTES = 65536
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -57,6 +59,14 @@ def own_children() -> set[int] | None:
 def living() -> set[int]:
     """All processes of the machine but those that have ended and wait to be buried."""
     return {pid for pid in _pids() if _stat(pid)[0] != "Z"}
+
+
+def wait_for_end(killed: set[int]) -> None:
+    """Wait for processes that were killed, a moment at most. One with much memory takes its time to
+    end, and only then its children become orphans, by which they are found."""
+    until = time.monotonic() + DYING_SECONDS
+    while any(_stat(pid)[0] != "Z" for pid in killed) and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def memory_bytes(pid: int) -> int:

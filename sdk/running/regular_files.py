@@ -63,6 +63,8 @@ def descriptor_of(path: Path, flags: int = os.O_RDONLY, *, within: Path | None =
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise NotRegular(f"It is {kind_of(about)}, and no regular file.")
+        if _is_another_accounts(about, folder):
+            raise NotRegular("It is a file of another account.")
         if sys.platform != "win32":
             os.set_blocking(descriptor, True)
     except BaseException:
@@ -135,6 +137,16 @@ def _is_link(about: os.stat_result) -> bool:
     if sys.platform == "win32":
         return bool(about.st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT)
     return False
+
+
+def _is_another_accounts(about: os.stat_result, folder: Path) -> bool:
+    """Whether the file came into a folder of an account without root's rights, but is not its own:
+    as root, we could read what a hard link leads to. What we have made there has one name."""
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return False
+    owner = folder.lstat().st_uid
+    is_ours = about.st_uid == 0 and about.st_nlink == 1
+    return owner not in (0, about.st_uid) and not is_ours
 
 
 def _explained(path: Path, error: OSError, wanted: str = "regular file") -> OSError:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdk.running.counts import NOBODY, Swept, Use
+from sdk.running.launch import SAME, Launch
 
 assert sys.platform == "win32"  # noqa: S101 -- for mypy, which then skips this file elsewhere
 
@@ -84,6 +85,7 @@ class Family:
         env: Mapping[str, str],
         output: BinaryIO,
         mark: str,
+        launch: Launch = SAME,
     ) -> "Family":
         """OSError if it cannot start. What the script starts before it is in the job object,
         within the first milliseconds, would be outside of it."""

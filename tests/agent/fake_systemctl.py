@@ -5,7 +5,6 @@ Run as a program; SYSTEMCTL_HOME holds the units and what it keeps.
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -38,17 +37,15 @@ def start(service):
     said = dict(
         line.split("=", 1) for line in unit_of(service).read_text().splitlines() if "=" in line
     )
-    credentials = HOME / "credentials"
-    credentials.mkdir(exist_ok=True)
-    name, _, file = said["LoadCredential"].partition(":")
-    shutil.copy(file, credentials / name)
-    command = said["ExecStart"].replace("%d", str(credentials)).replace("%S", str(HOME / "state"))
-    # A shell is its parent, and notes how it ends.
-    keeps = '"$@" & echo $! > pid; wait $!; echo $? > status'
+    command = said["ExecStart"].replace("%S", str(HOME / "state"))
+    # A shell is its parent, and notes how it ends. What runs beside a shell has no input, unless
+    # it is given one.
+    keeps = 'exec 3<&0; "$@" <&3 3<&- & echo $! > pid; wait $!; echo $? > status'
     (HOME / "status").unlink(missing_ok=True)
     (HOME / "pid").unlink(missing_ok=True)
-    with (HOME / "log").open("ab") as log:
-        subprocess.Popen(["sh", "-c", keeps, "sh", *shlex.split(command)], stdin=subprocess.DEVNULL,
+    key = Path(said["StandardInput"].removeprefix("file:").replace("%%", "%"))
+    with (HOME / "log").open("ab") as log, key.open("rb") as opened:
+        subprocess.Popen(["sh", "-c", keeps, "sh", *shlex.split(command)], stdin=opened,
                          stdout=log, stderr=log, cwd=HOME, env={"PATH": os.defpath},
                          start_new_session=True)  # fmt: skip
     while not (HOME / "pid").exists() or not (HOME / "pid").read_text().strip():

@@ -1,5 +1,8 @@
 """What an operator says is checked at the start, wherever it was said."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -13,8 +16,11 @@ SAMPLES = {
     "url": "https://server.example",
     "name": "bert",
     "machine_key_file": "/etc/key",
+    "machine_key_fd": "0",
     "robots": "3",
     "data": "/var/lib/agent",
+    "allow_open_data_folder": "True",
+    "run_as": "robot-1,robot-2",
     "min_free_mib": "50",
     "job_memory_mib": "512",
     "job_processes": "64",
@@ -95,6 +101,45 @@ def test_a_misspelt_key_in_the_file_is_named(tmp_path):
     file.write_text('ulr = "http://server"')
     with pytest.raises(AgentExit, match="ulr"):
         loaded({"config": str(file)})
+
+
+def test_the_key_comes_from_a_descriptor_which_is_closed_then(tmp_path):
+    (tmp_path / "key").write_text("from-descriptor\n")
+    descriptor = os.open(tmp_path / "key", os.O_RDONLY)
+    assert descriptor > 2
+    given = loaded({"url": "http://h", "machine_key_fd": str(descriptor)})
+    assert read_machine_key(given, {"RUNWRIGHT_MACHINE_KEY": "other"}) == "from-descriptor"
+    with pytest.raises(OSError):
+        os.fstat(descriptor)
+    with pytest.raises(AgentExit, match=f"Descriptor {descriptor} .* cannot be read"):
+        read_machine_key(given, {})
+    both = loaded({"url": "http://h", "machine_key_fd": "3", "machine_key_file": "/x"})
+    with pytest.raises(AgentExit, match="not both"):
+        read_machine_key(both, {})
+
+
+def test_a_standard_stream_that_had_the_key_is_empty_then(tmp_path):
+    (tmp_path / "key").write_text("from-input\n")
+    program = (
+        "import os, sys; from pathlib import Path; from robot_agent.config import *\n"
+        "c = load({'url': 'http://h', 'machine_key_fd': '0'}, {}, 'host')\n"
+        "print(read_machine_key(c, {}), os.readlink('/proc/self/fd/0'))"
+    )
+    with (tmp_path / "key").open() as key:
+        said = subprocess.run([sys.executable, "-c", program], stdin=key, capture_output=True,
+                              text=True, check=True).stdout  # fmt: skip
+    assert said == "from-input /dev/null\n"
+
+
+def test_the_key_comes_from_a_credential_of_systemd_if_nothing_else_names_one(tmp_path):
+    (tmp_path / "machine-key").write_text("from-credential\n")
+    plain, directory = loaded({"url": "http://h"}), {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert read_machine_key(plain, directory) == "from-credential"
+    both = {**directory, "RUNWRIGHT_MACHINE_KEY": "from-variable"}
+    assert read_machine_key(plain, both) == "from-variable"
+    (tmp_path / "machine-key").unlink()
+    with pytest.raises(AgentExit, match="There is no machine key"):
+        read_machine_key(plain, directory)
 
 
 def test_the_key_comes_from_its_file_or_its_variable(tmp_path):

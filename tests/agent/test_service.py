@@ -1,10 +1,13 @@
 """The agent as a service: what is written, whether systemd understands it, when it is installed."""
 
 import asyncio
+import dataclasses
 import getpass
 import json
 import os
 import plistlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,10 +19,10 @@ from click.testing import CliRunner
 
 from robot_agent import config, data_folder
 from robot_agent.__main__ import main
-from robot_agent.exits import Status
+from robot_agent.exits import AgentExit, Status
 from robot_agent.service import install as installing
 from robot_agent.service import systemd, tools, units
-from robot_agent.service.units import Plan
+from robot_agent.service.plan import Plan
 from tests.agent.fake_server import serving
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -51,6 +54,13 @@ WINDOWS = Plan(
     data=PureWindowsPath(r"C:\Users\Ada L\AppData\Local\runwright-agent"),
     key=PureWindowsPath(r"C:\Users\Ada L\AppData\Local\runwright-agent\machine.key"),
     user=r"DESK\Ada L", needs_desktop=True,
+)  # fmt: skip
+HOSTILE = Plan(
+    service="hostile", python=LINUX.python, user="ada%h",
+    arguments=("--url", "http://h/%n", "--name", "100%% $HOME ${HOME} ; \\", "--ca-file",
+               "/a 'b' \"c\""),
+    data=PurePosixPath("/srv/%H/ü $x"), key=PurePosixPath("/etc/keys of %i/a b.key"),
+    environment=PurePosixPath("/etc/50% off.env"),
 )  # fmt: skip
 WRITTEN = {
     "runwright-agent.service": units.systemd(LINUX),
@@ -86,6 +96,93 @@ def test_systemd_finds_nothing_to_say_about_a_unit(tmp_path, name):
         check=False,
     )
     assert (found.returncode, found.stderr + found.stdout) == (0, "")
+
+
+def read_unit(text):
+    """A unit as systemd reads it (systemd.syntax(7), systemd.unit(5), "Specifiers")."""
+    lines = text.replace("\\\n", " ").splitlines()
+    said = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    assert not re.search("%[^%]", said["ExecStart"].replace("%%", "").replace("%S/", ""))
+    return {name: value.strip().replace("%%", "%") for name, value in said.items()}
+
+
+def words_of(command):
+    """As in systemd.service(5), "Command lines"."""
+    words = shlex.shlex(command, posix=True, punctuation_chars=False)
+    words.whitespace_split, words.commenters = True, ""
+    return [word.replace("$$", "$") for word in words]
+
+
+@pytest.mark.parametrize("plan", [LINUX, ELSEWHERE, HOSTILE], ids=lambda plan: plan.service)
+def test_a_unit_says_what_was_asked_for_and_nothing_more(plan):
+    text = units.systemd(plan)
+    said = read_unit(text)
+    data = f"%S/{plan.service}" if plan is LINUX else str(plan.data)
+    assert words_of(said["ExecStart"]) == plan.command(("--machine-key-fd", "0"), data)
+    assert said["StandardInput"] == f"file:{plan.key}" and said["User"] == plan.user
+    assert [line for line in text.splitlines() if line.startswith("Exec")] == [
+        line for line in text.splitlines() if line.startswith("ExecStart=")
+    ]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+def test_systemd_expands_nothing_in_what_was_asked_for(tmp_path):
+    plan = dataclasses.replace(HOSTILE, user="ada")  # of "ada%h" it says that it is unusual
+    text = units.systemd(plan).replace("/opt/runwright/bin/python", sys.executable)
+    (tmp_path / "hostile.service").write_text(text)
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "hostile.service")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr + found.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\0", "\x1b", "\x85", "\u2028"])
+@pytest.mark.parametrize("where", ["service", "user", "data", "key", "argument", "variable"])
+def test_no_text_becomes_a_line_of_a_unit(where, end):
+    hostile = f"/x{end}ExecStartPre=/bin/evil"
+    changed = {
+        "argument": {"arguments": ("--name", hostile)},
+        "variable": {"variables": {"HTTP_PROXY": hostile}},
+        "data": {"data": PurePosixPath(hostile)},
+        "key": {"key": PurePosixPath(hostile)},
+    }.get(where, {where: hostile[1:]})
+    with pytest.raises(AgentExit) as refused:
+        dataclasses.replace(LINUX, **changed)
+    assert refused.value.status is Status.CONFIG and "control character" in str(refused.value)
+    assert end not in str(refused.value)
+
+
+def test_a_service_whose_scripts_have_accounts_is_roots_and_its_folder_can_be_passed(monkeypatch):
+    monkeypatch.setattr(config, "default_data", lambda: Path("/nowhere"))
+    settings = config.load({"url": "http://h", "data": "/nowhere", "run_as": "ada"}, {}, "host")
+    plan = installing.plan_of(settings, systemd, "runwright-agent", None, False)
+    unit = units.systemd(plan)
+    assert "\nUser=root\n" in unit and "--run-as ada" in unit
+    assert "\nStateDirectoryMode=0711\n" in unit
+    with pytest.raises(AgentExit, match="needs an agent of root"):
+        installing.plan_of(settings, systemd, "runwright-agent", "ada", False)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", "a%n", "-a", "é", "a\\", "a@b"])
+def test_a_name_of_a_service_leads_to_no_other_file(name):
+    with pytest.raises(AgentExit, match="is not a service name"):
+        dataclasses.replace(LINUX, service=name)
+
+
+@pytest.mark.parametrize("user", ["", "-x", "a:b", "a/b", " a", "a\\"])
+def test_a_user_is_a_name(user):
+    with pytest.raises(AgentExit):
+        units.systemd(dataclasses.replace(LINUX, user=user))
+
+
+@pytest.mark.parametrize("word", ["%PATH%", "x%USERNAME%y", "$(Arg0)"])
+def test_what_windows_would_expand_is_refused(word):
+    plan = dataclasses.replace(WINDOWS, arguments=("--name", word))
+    with pytest.raises(AgentExit, match="Windows would expand"):
+        units.windows_task(plan)
+    if "%" in word:
+        with pytest.raises(AgentExit, match="Windows would expand"):
+            units.windows_service(plan)
+    units.windows_task(dataclasses.replace(WINDOWS, arguments=("--name", "100% sure")))
 
 
 def test_every_status_that_ends_a_service_for_good_is_in_the_unit():
@@ -216,9 +313,11 @@ async def test_an_agent_that_ends_is_said_with_its_status_and_its_words(site):
         (["--machine-key-file", "/no/such.key"], {}, "/no/such.key cannot be read"),
         (["--min-free-mib", "999999999"], {}, "no job is taken below"),
         (["--desktop"], {}, "A service has no desktop"),
+        (["--name", "ada\nExecStartPre=/bin/evil"], {}, "has a line break or control character"),
+        (["--service", "../../evil"], {}, "is not a service name"),
         ([], {"key": "bad-key"}, "does not accept the machine key"),
         ([], {"user_id": 1000}, "Only root may install a service: use sudo."),
-        ([], {"version": "systemd 239 (239)"}, "systemd is 239 here, and 250 is needed"),
+        ([], {"version": "systemd 235 (235)"}, "systemd is 235 here, and 236 is needed"),
         ([], {"version": "no systemd"}, "was not started by systemd"),
         ([], {"can": False}, "install Runwright where every user may read it"),
         ([], {"taken": 409}, "Robot bert cannot register"),
