@@ -75,13 +75,8 @@ def update(
     changes = wanted.given()
     changes.pop("current_password", None)
     changed = msgspec.structs.replace(before, **changes)
-    if user_id == person.id and changed.email != before.email and proven is None:
-        raise Forbidden(
-            "Your own e-mail address decides who can set your password: send your "
-            "`current_password` with it."
-        )
-    if proven is not None:
-        service.must_still_stand(tx, proven)
+    if user_id == person.id and changed.email != before.email:
+        _must_be_proven(tx, proven)
     if names.key(changed.username) != names.key(before.username):
         service.must_be_free(tx, changed.username)
     service.must_be_a_name(changed.username)
@@ -138,6 +133,13 @@ def must_be_above(tx: Transaction, person: Person, user: User) -> None:
         person.must_hold(service.permissions_of(tx, user.id, is_admin=user.is_admin))
         if user.is_admin:
             must_be_admin(tx, person)
+
+
+def _must_be_proven(tx: Transaction, proven: service.Known | None) -> None:
+    """Whoever reads that mail can set the password: a stolen sign-in is not enough."""
+    if proven is None:
+        raise Forbidden("To change your own e-mail address, send your `current_password` with it.")
+    service.must_still_stand(tx, proven)
 
 
 def _give(tx: Transaction, person: Person, user: User, role_ids: list[int]) -> None:

@@ -25,7 +25,7 @@ async def list_assets(request: web.Request, wanted: AssetQuery) -> Page[Asset]:
 
 
 async def create_asset(request: web.Request, person: Person, wanted: AssetCreate) -> Asset:
-    """Create an asset; what is secret is sealed at once. To grant it takes `assets:edit`, too."""
+    """Create an asset; a secret is sealed at once. Granting it also takes `assets:edit`."""
     if wanted.process_ids or wanted.any_process:
         person.must("assets:edit")
     return await request.app[DATABASE].write(

@@ -63,6 +63,7 @@ _SENTENCES = {
     "queue_items.deleted": "{actor} deleted {items} queue items that had ended",
     "robot.created": "{actor} created robot {name}",
     "robot.deleted": "{actor} deleted robot {name}",
+    "robot.duplicate_refused": "{actor} was refused, because another agent works under its name",
     "robot.paused": "{actor} paused robot {name}",
     "robot.registered": "{actor} registered",
     "robot.resumed": "{actor} resumed robot {name}",

@@ -1,5 +1,6 @@
 """`orchestrator doctor`: whether everything is as it must be."""
 
+import os
 from pathlib import Path
 
 import click
@@ -7,8 +8,8 @@ import click
 from orchestrator_server.cli import options
 from orchestrator_server.config import Config
 from orchestrator_server.db.transaction import Database
-from orchestrator_server.doctor import service
-from orchestrator_server.doctor.service import Finding
+from orchestrator_server.doctor import advice, service
+from orchestrator_server.doctor.service import Finding, Review
 from orchestrator_server.keys import Keys
 from orchestrator_server.objects.open import store_at
 from orchestrator_server.packages import storage
@@ -22,17 +23,28 @@ EXIT_FOUND = 1
 @options.database_url
 @options.store
 def command(data: Path, database_url: str | None, store: str | None) -> None:
-    """Check the promises about jobs, items, packages and the audit trail. Changes nothing."""
+    """Check jobs, items, packages and the audit trail for inconsistencies. Changes nothing.
+
+    What an operator should review is listed behind, and does not change the exit status.
+    """
     config = Config(data=data, database_url=database_url, store=store)
 
-    async def examine(database: Database, keys: Keys) -> list[Finding]:
+    async def examine(database: Database, keys: Keys) -> tuple[list[Finding], list[Review]]:
         there = await storage.there(store_at(config, store))
-        return await database.read(service.examine, keys, there)
+        findings = await database.read(service.examine, keys, there)
+        are_trusted = bool(os.environ.get(options.TRUSTED_PROXY))
+        proxies = await database.read(advice.proxies, are_trusted=are_trusted)
+        return findings, [*await database.read(service.review), proxies]
 
-    findings = options.on_existing_database(config, examine)
+    findings, reviews = options.on_existing_database(config, examine)
     for finding in findings:
         click.echo(f"{'no ' if finding.broken_by else 'ok '} {finding.promise}")
         for what in finding.broken_by:
             click.echo(clean(f"      {what}"))
+    for review in reviews:
+        if review.items:
+            click.echo(f"review: {review.subject}")
+        for item in review.items:
+            click.echo(clean(f"      {item}"))
     if any(finding.broken_by for finding in findings):
         raise SystemExit(EXIT_FOUND)

@@ -25,6 +25,8 @@ T = TypeVar("T")
 EXIT_CONFIG = 78  # sysexits.h: something was found in an unconfigured or wrong state
 EXIT_LATER = 75  # sysexits.h: what is needed is away; it may help to try again
 
+TRUSTED_PROXY = "RUNWRIGHT_TRUSTED_PROXY"
+
 data = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),

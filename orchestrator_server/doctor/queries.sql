@@ -60,3 +60,17 @@ WHERE j.status IN ('completed', 'failed', 'canceled')
     SELECT 1 FROM audit_events AS e
     WHERE e.entity_type = 'job' AND e.entity_id = j.id AND e.action = 'job.' || j.status)
 LIMIT :limit;
+
+-- name: refused_reads
+SELECT 'asset ' || coalesce(e.entity_name, '?') || ', ' || coalesce(e.actor_username, '?')
+    || ': ' || count(*) AS what
+FROM audit_events AS e
+WHERE e.action = 'asset.read_refused' AND e.timestamp > :since
+GROUP BY e.entity_name, e.actor_username ORDER BY max(e.id) DESC LIMIT :limit;
+
+-- name: tokens_without_end
+SELECT 'token ' || coalesce(t.name, '?') || ' of ' || u.username AS what
+FROM tokens AS t JOIN users AS u ON u.id = t.user_id
+WHERE t.kind = 'api' AND t.revoked_at IS NULL
+  AND (t.expires_at IS NULL OR (t.scopes IS NULL AND t.expires_at > :now))
+ORDER BY t.id DESC LIMIT :limit;

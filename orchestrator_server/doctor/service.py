@@ -1,18 +1,23 @@
-"""Looks, without touching anything, for what must never be."""
+"""Looks, without touching anything, for what must never be, and for what should be reviewed."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import msgspec
 
 from orchestrator_server.audit import chain
 from orchestrator_server.db import queries
 from orchestrator_server.db.transaction import Transaction
+from orchestrator_server.grants import service as grants
 from orchestrator_server.keys import Keys
 from orchestrator_server.packages import editing as packages
+from orchestrator_server.robots import labeling
 
 sql = queries.load(__package__)
 
 SHOWN = 5
+REVIEWED = 100
+REFUSALS_SINCE = timedelta(days=30)
 PROMISES = {
     "One attempt runs for each running job": sql.unattended,
     "No attempt runs without its job": sql.orphaned,
@@ -34,6 +39,13 @@ class Finding(msgspec.Struct, frozen=True):
     broken_by: list[str]
 
 
+class Review(msgspec.Struct, frozen=True):
+    """What is in order, and still worth a look by an operator; nothing, if there is none."""
+
+    subject: str
+    items: list[str]
+
+
 class _What(msgspec.Struct, frozen=True):
     what: str
 
@@ -41,6 +53,25 @@ class _What(msgspec.Struct, frozen=True):
 def examine(tx: Transaction, keys: Keys, package_files: set[str]) -> list[Finding]:
     """One finding for each promise, the kept ones too."""
     return [*_rows(tx), _trail(tx, keys), _files(tx, package_files)]
+
+
+def review(tx: Transaction) -> list[Review]:
+    """What only an operator can judge."""
+    since = tx.now - REFUSALS_SINCE
+    refused = tx.all(sql.refused_reads, _What, since=since, limit=REVIEWED)
+    lasting = tx.all(sql.tokens_without_end, _What, limit=REVIEWED)
+    return [
+        Review(
+            "Secrets granted by the upgrade, because the process had read them",
+            grants.from_upgrade(tx, REVIEWED),
+        ),
+        Review("Secrets that jobs were refused in the last 30 days", [row.what for row in refused]),
+        Review(
+            "Labels from before the upgrade that the robot's machine does not allow",
+            labeling.inherited(tx, REVIEWED),
+        ),
+        Review("API tokens without scopes or expiry", [row.what for row in lasting]),
+    ]
 
 
 def _rows(tx: Transaction) -> Iterable[Finding]:

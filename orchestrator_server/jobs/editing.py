@@ -30,6 +30,7 @@ class _Pinned(msgspec.Struct, frozen=True):
     wanted_robot_id: int | None
     wanted_machine_id: int | None
     labels: list[str]
+    added_labels: list[str] | None  # None: not known, of a job made by an earlier release
     parameters: dict[str, Any]
     priority: int
     max_attempts: int
@@ -71,24 +72,31 @@ def ask_to_stop(tx: Transaction, actor: Actor, job_id: int) -> Job:
 
 
 def retry(tx: Transaction, person: Person, job_id: int) -> Target:
-    """A new job that runs what the old one ran: same package, script and parameters."""
+    """A new job that runs what the old one ran: same package, script and parameters, on a robot
+    with the labels that its process has now, and those that the old job had added."""
     state = _state(tx, job_id)
     if state.status not in lifecycle.FINAL:
         raise Conflict(f"Job {job_id} is {state.status}; it can be run again when it has ended.")
     pinned = tx.one(sql.pinned, _Pinned, missing=f"There is no job {job_id}.", id=job_id)
     try:
-        processes.for_running(tx, pinned.process_id)
+        process = processes.for_running(tx, pinned.process_id)
         packages.for_use(tx, pinned.package_id)
     except NotFound as error:
         raise Conflict(
             f"What job {job_id} ran was deleted; start another process instead."
         ) from error
-    values = msgspec.structs.asdict(pinned)
+    added = pinned.labels if pinned.added_labels is None else pinned.added_labels
+    labels = list(dict.fromkeys([*process.labels, *added]))
+    values = msgspec.structs.asdict(pinned) | {
+        "labels": Json(labels),
+        "added_labels": Json(added),
+        "parameters": Json(pinned.parameters),
+    }
     created = tx.one(
         sql.insert,
         Id,
         missing="The job was not stored.",
-        **values | {"labels": Json(pinned.labels), "parameters": Json(pinned.parameters)},
+        **values,
         source=service.source_of(person),
         not_before=None,
         start_by=None,
@@ -99,7 +107,7 @@ def retry(tx: Transaction, person: Person, job_id: int) -> Target:
     audit.record(
         tx, person.actor, "job.created", after=job, name=service.display(job), metadata=metadata
     )
-    wants = Wants.of(pinned.wanted_robot_id, pinned.wanted_machine_id, pinned.labels)
+    wants = Wants.of(pinned.wanted_robot_id, pinned.wanted_machine_id, labels)
     return Target(job, wants)
 
 

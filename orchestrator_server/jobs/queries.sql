@@ -1,9 +1,9 @@
 -- name: insert
 INSERT INTO jobs (process_id, process_version, package_id, script_path, wanted_robot_id,
-    wanted_machine_id, labels, parameters, source, priority, max_attempts, timeout_seconds,
+    wanted_machine_id, labels, added_labels, parameters, source, priority, max_attempts, timeout_seconds,
     not_before, start_by, created_by, created_at)
 VALUES (:process_id, :process_version, :package_id, :script_path, :wanted_robot_id,
-    :wanted_machine_id, :labels, :parameters, :source, :priority, :max_attempts,
+    :wanted_machine_id, :labels, :added_labels, :parameters, :source, :priority, :max_attempts,
     :timeout_seconds, :not_before, :start_by, :created_by, :now)
 RETURNING id;
 
@@ -257,7 +257,7 @@ WHERE id = :id AND status IN ('pending', 'running') AND stop_requested_at IS NUL
 -- name: pinned
 -- What a job runs, to run the same again.
 SELECT process_id, process_version, package_id, script_path, wanted_robot_id, wanted_machine_id,
-       labels, parameters, priority, max_attempts, timeout_seconds
+       labels, added_labels, parameters, priority, max_attempts, timeout_seconds
 FROM jobs WHERE id = :id;
 
 -- name: attempts

@@ -51,6 +51,7 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
     given = process.default_parameters | _parameters(wanted)
     if process.parameters_schema is not None:
         parameters.check(given, process.parameters_schema)
+    added = [label for label in wanted.labels or [] if label not in process.labels]
     timeout_seconds = wanted.timeout_seconds or process.timeout_seconds
     created = tx.one(
         sql.insert,
@@ -62,7 +63,8 @@ def create(tx: Transaction, person: Person, wanted: JobCreate, settings: JobSett
         script_path=process.script_path,
         wanted_robot_id=wanted.robot_id,
         wanted_machine_id=wanted.machine_id,
-        labels=Json(process.labels if wanted.labels is None else wanted.labels),
+        labels=Json([*process.labels, *added]),
+        added_labels=Json(added),
         parameters=Json(given),
         source=source_of(person),
         priority=process.priority if wanted.priority is None else wanted.priority,

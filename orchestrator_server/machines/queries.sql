@@ -1,6 +1,7 @@
 -- name: insert
-INSERT INTO machines (name, name_key, mode, key_hash, key_hint, info, created_at, updated_at)
-VALUES (:name, :name_key, :mode, :key_hash, :key_hint, '{}', :now, :now)
+INSERT INTO machines (name, name_key, mode, key_hash, key_hint, info, allowed_labels,
+                      created_at, updated_at)
+VALUES (:name, :name_key, :mode, :key_hash, :key_hint, '{}', :allowed_labels, :now, :now)
 RETURNING id;
 
 -- name: by_name
@@ -19,7 +20,8 @@ WHERE id = :id;
 
 -- name: list
 -- Newest first. A machine is connected while a robot on it is heard from.
-SELECT m.id, m.name, m.mode, m.last_seen_at, m.info, m.key_hint, m.created_at, m.updated_at,
+SELECT m.id, m.name, m.mode, m.last_seen_at, m.info, m.key_hint, m.allowed_labels,
+       m.created_at, m.updated_at,
        CASE WHEN m.last_seen_at > :online_since THEN 'connected' ELSE 'disconnected' END AS status,
        (SELECT count(*) FROM robots AS r WHERE r.machine_id = m.id AND r.deleted_at IS NULL)
            AS robot_count
@@ -30,6 +32,25 @@ WHERE m.deleted_at IS NULL
   AND m.id < :before_id       --? before_id
 ORDER BY m.id DESC
 LIMIT :limit;
+
+-- name: lock
+SELECT id FROM machines WHERE id = :id AND deleted_at IS NULL;
+
+-- name: lock [postgres]
+SELECT id FROM machines WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE;
+
+-- name: update
+UPDATE machines SET name = :name, name_key = :name_key, allowed_labels = :allowed_labels,
+    updated_at = :now
+WHERE id = :id;
+
+-- name: hold
+-- SQLite has one writer already.
+SELECT id FROM machines WHERE id = :id;
+
+-- name: hold [postgres]
+-- NO KEY: what refers to the machine may go on being written.
+SELECT id FROM machines WHERE id = :id FOR NO KEY UPDATE;
 
 -- name: seen
 UPDATE machines SET last_seen_at = :now WHERE id = :id;

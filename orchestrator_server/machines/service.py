@@ -34,7 +34,7 @@ def create(
     tx: Transaction, actor: Actor, wanted: MachineCreate, online_since: datetime
 ) -> MachineCreated:
     name = names.clean(wanted.name, what="machine")
-    if tx.maybe(sql.by_name, _Id, name_key=names.key(name)):
+    if is_named(tx, name):
         raise AlreadyExists(f"There is a machine {name} already.")
     key = secrets.new("mky") if wanted.mode is MachineMode.RUNNER else None
     created = tx.one(
@@ -46,11 +46,16 @@ def create(
         mode=wanted.mode,
         key_hash=key.hash if key else None,
         key_hint=key.hint if key else None,
+        allowed_labels=Json(list(dict.fromkeys(wanted.allowed_labels))),
     )
     machine = get(tx, created.id, online_since)
     audit.record(tx, actor, "machine.created", after=machine, name=name)
     shown = msgspec.structs.asdict(machine)
     return MachineCreated(**shown, machine_key=key.text if key else None)
+
+
+def is_named(tx: Transaction, name: str) -> bool:
+    return tx.maybe(sql.by_name, _Id, name_key=names.key(name)) is not None
 
 
 def get(tx: Transaction, machine_id: int, online_since: datetime) -> Machine:
@@ -101,6 +106,11 @@ def id_of_key(tx: Transaction, machine_key: str | None) -> int:
         if found:
             return found.id
     raise Unauthenticated("This machine key is not valid; ask an operator for a new one.")
+
+
+def hold(tx: Transaction, machine_id: int) -> None:
+    """Let registrations on one machine come one after the other, until this unit ends."""
+    tx.one(sql.hold, _Id, missing=f"There is no machine {machine_id}.", id=machine_id)
 
 
 def heard(tx: Transaction, machine_ids: list[int], at: datetime) -> None:

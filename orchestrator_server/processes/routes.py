@@ -52,7 +52,7 @@ async def upgrade_process(request: web.Request, person: Person, process_id: int)
 
 
 async def use_package(request: web.Request, person: Person, package_id: int) -> list[Process]:
-    """Move all processes of a package to this version of it, newer or older, or none of them."""
+    """Move all processes of a package to this version of it, newer or older, or none."""
     return await request.app[DATABASE].write(editing.use, person, package_id)
 
 
@@ -76,7 +76,7 @@ async def discard_process_proposal(request: web.Request, person: Person, process
 async def release_process_change(
     request: web.Request, person: Person, process_id: int, wanted: ProcessRelease
 ) -> Process:
-    """Apply the change that waits. Where secrets were granted, that takes `assets:edit`, too."""
+    """Apply the change that waits. Where secrets were granted, it also takes `assets:edit`."""
     return await request.app[DATABASE].write(proposing.release, person, process_id, wanted)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from orchestrator_server import names
 from orchestrator_server.access import secrets
@@ -15,7 +15,7 @@ from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import AlreadyExists, Conflict
 from orchestrator_server.etags import Expected
 from orchestrator_server.machines import service as machines
-from orchestrator_server.robots import desktop, service
+from orchestrator_server.robots import labeling, service
 from orchestrator_server.robots.service import sql
 from orchestrator_server.sealing import Sealer
 from sdk.contract.assets import AssetCreate, AssetUpdate
@@ -60,7 +60,6 @@ def update(
         _must_be_idle(before)
         if wanted.machine_id is not None:
             machines.get(tx, wanted.machine_id, online_since)
-    labels = before.labels if wanted.labels is UNSET else wanted.labels
     asset_id = before.credential_asset_id
     if wanted.credential is not UNSET:
         asset_id = _replace_login(tx, actor, sealer, before, wanted.credential)
@@ -69,9 +68,10 @@ def update(
         before,
         name=before.name if wanted.name is UNSET else _free_name(tx, before, wanted.name),
         machine_id=before.machine_id if wanted.machine_id is UNSET else wanted.machine_id,
-        labels=desktop.labelled(labels, before.machine_info),
         credential_asset_id=asset_id,
+        assigned_labels=wanted.labels,
     )
+    labeling.relabel(tx, robot_id)
     robot = service.get(tx, robot_id, online_since)
     audit.record(tx, actor, "robot.updated", before=before, after=robot, name=robot.name)
     return robot
@@ -129,15 +129,24 @@ def _rest(
     return robot
 
 
-def _save(tx: Transaction, robot: Robot, **changes: object) -> None:
+def _save(
+    tx: Transaction,
+    robot: Robot,
+    *,
+    assigned_labels: list[str] | UnsetType = UNSET,
+    **changes: object,
+) -> None:
+    """Labels that an operator assigns take the place of those from before there was a difference
+    between assigned and requested ones."""
     changed = msgspec.structs.replace(robot, **changes)
+    if assigned_labels is not UNSET:
+        tx.run(sql.assign_labels, id=robot.id, assigned_labels=Json(assigned_labels))
     tx.run(
         sql.update,
         id=robot.id,
         name=changed.name,
         name_key=names.key(changed.name),
         machine_id=changed.machine_id,
-        labels=Json(changed.labels),
         credential_asset_id=changed.credential_asset_id,
     )
 

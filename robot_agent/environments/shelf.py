@@ -19,7 +19,10 @@ from robot_agent.environments import build, needs, pythons
 from robot_agent.environments.uv import UvFailed
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
+from sdk.running import regular_files
+from sdk.running.command import LAUNCHER
 
+NOTE_BYTES = 32
 READY = "runwright-ready"  # in a folder that is complete: its size, and when it was last used
 PART = ".part"  # the end of the name of one that is being built, or thrown away
 # What decides where packages come from.
@@ -59,6 +62,11 @@ class Shelf:
         self._building: dict[Path, asyncio.Task[None]] = {}
         self._needs: dict[tuple[str, str], needs.Needs] = {}  # by package and script
         self._pythons: dict[str, Path] = {}  # by what was asked for
+
+    @property
+    def launcher(self) -> Path:
+        """What calls a function of a script, beside the `sdk.runtime` that scripts import."""
+        return self._runtime / "sdk" / "runtime" / LAUNCHER.name
 
     async def lay_out(self) -> None:
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -201,7 +209,10 @@ def _last_uses(shelf: Path) -> dict[Path, float]:
 
 
 def _noted_size(folder: Path) -> int:
-    return int((folder / READY).read_text(encoding="ascii"))
+    try:
+        return int(regular_files.read(folder / READY, NOTE_BYTES))
+    except (OSError, ValueError):  # a script can reach it
+        return 0
 
 
 def _size(folder: Path) -> int:

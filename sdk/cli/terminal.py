@@ -23,6 +23,7 @@ class Exit(IntEnum):
     JOB_FAILED = 3
     SIGN_IN = 4
     NOT_FOUND = 5
+    WAITS = 6  # published, and a process waits until somebody releases its change
     INTERRUPTED = 130
     UNREAD = 141  # as of one that SIGPIPE ended
 

@@ -1,7 +1,14 @@
 """Made by `make docs` from the route tables; do not edit."""
 
 from sdk.client.requests import Listing, Requests
-from sdk.contract.machines import Machine, MachineCreate, MachineCreated, MachineKey, MachineQuery
+from sdk.contract.machines import (
+    Machine,
+    MachineCreate,
+    MachineCreated,
+    MachineKey,
+    MachineQuery,
+    MachineUpdate,
+)
 
 
 class MachinesCalls(Requests):
@@ -16,6 +23,10 @@ class MachinesCalls(Requests):
     async def get_machine(self, machine_id: int) -> Machine:
         """Get one machine."""
         return await self._get(f"/api/machines/{machine_id}", Machine)
+
+    async def update_machine(self, machine_id: int, wanted: MachineUpdate) -> Machine:
+        """Rename a machine, or change the labels that its agent may request for its robots."""
+        return await self._change("PUT", f"/api/machines/{machine_id}", Machine, wanted)
 
     async def renew_machine_key(self, machine_id: int) -> MachineKey:
         """Give a machine a new key; the one before works for the overlap that is set."""

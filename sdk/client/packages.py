@@ -8,6 +8,7 @@ from sdk.contract.packages import (
     PackageQuery,
     PackageUpdate,
 )
+from sdk.contract.processes import Process
 
 
 class PackagesCalls(Requests):
@@ -30,3 +31,7 @@ class PackagesCalls(Requests):
     async def delete_package(self, package_id: int) -> None:
         """Delete a package that no process and no unfinished job needs, and its file."""
         return await self._change("DELETE", f"/api/packages/{package_id}", type(None))
+
+    async def use_package(self, package_id: int) -> list[Process]:
+        """Move all processes of a package to this version of it, newer or older, or none."""
+        return await self._change("POST", f"/api/packages/{package_id}/use", list[Process])

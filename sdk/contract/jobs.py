@@ -64,7 +64,7 @@ class JobCreate(Request, frozen=True, kw_only=True):
     parameters: dict[str, Any] | str = {}  # or the text of a JSON object
     robot_id: Id | None = None
     machine_id: Id | None = None
-    labels: Labels | None = None  # those a robot must have; the process's, if not given
+    labels: Labels | None = None  # that a robot must have beside those of the process
     priority: Priority | None = None
     max_attempts: Attempts | None = None
     timeout_seconds: Seconds | None = None

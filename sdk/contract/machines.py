@@ -4,7 +4,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sdk.contract.base import ListQuery, Name, Request, Resource, Search
+from msgspec import UNSET, UnsetType
+
+from sdk.contract.base import Labels, ListQuery, Name, Request, Resource, Search
 
 
 class MachineMode(StrEnum):
@@ -20,6 +22,14 @@ class MachineStatus(StrEnum):
 class MachineCreate(Request, frozen=True, kw_only=True):
     name: Name
     mode: MachineMode = MachineMode.RUNNER
+    allowed_labels: Labels = []  # of which its agent may request any for its robots
+
+
+class MachineUpdate(Request, frozen=True, kw_only=True):
+    """What is not given stays."""
+
+    name: Name | UnsetType = UNSET
+    allowed_labels: Labels | UnsetType = UNSET
 
 
 class MachineQuery(ListQuery, frozen=True, kw_only=True):
@@ -34,6 +44,7 @@ class Machine(Resource, frozen=True, kw_only=True):
     last_seen_at: datetime | None = None
     robot_count: int = 0
     info: dict[str, Any] = {}
+    allowed_labels: list[str] = []
     key_hint: str | None = None  # the ends of its key, to tell keys apart
     created_at: datetime
     updated_at: datetime

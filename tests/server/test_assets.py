@@ -11,9 +11,11 @@ CANARY = "canary-7f3a-of-the-secret"
 
 
 async def make(admin, name="api", status=201, **wanted):
-    return await admin.post(
-        "/api/assets", status, **{"name": name, "type": "secret", "value": CANARY, **wanted}
-    )
+    """A secret that all processes may read, unless another asset is wanted."""
+    wanted = {"name": name, "type": "secret", "value": CANARY, **wanted}
+    if wanted["type"] in ("secret", "credential"):
+        wanted.setdefault("any_process", True)
+    return await admin.post("/api/assets", status, **wanted)
 
 
 async def put(admin, asset, status=200, headers=None, **changes):
@@ -122,7 +124,7 @@ async def test_a_secret_does_not_become_text_without_a_new_value(admin):
     answer = await put(admin, asset, 422, type="text")
     assert answer["errors"][0]["pointer"] == "#/value"
     changed = await put(admin, asset, type="text", value="plain")
-    assert changed["value"] == "plain"
+    assert (changed["value"], changed["any_process"]) == ("plain", False)
     assert (await put(admin, asset, type="secret"))["value"] == "***"
 
 
@@ -239,8 +241,8 @@ async def test_the_robot_of_a_job_and_nobody_else_is_told_what_it_has_read(admin
     assert CANARY not in str(await admin.get("/api/audit"))
 
 
-async def test_what_a_secret_was_when_it_was_read_is_told_until_the_log_is_closed(
-    admin, server, clock, config
+async def test_a_robot_gets_the_values_that_its_job_has_read_and_no_later_ones(
+    admin, server, config
 ):
     asset = await make(admin)
     robot = await admin.make_robot()
@@ -250,19 +252,41 @@ async def test_what_a_secret_was_when_it_was_read_is_told_until_the_log_is_close
     assert await told(robot, about) == (1, ["before it is read"])
     await put(admin, asset, description="no new value")
     await put(admin, asset, value="the second")
-    assert await told(robot, about) == (2, ["before it is read", "the second"])
+    assert await told(robot, about) == (1, ["before it is read"])  # the second was not read
+    await put(admin, asset, value="the third")
+    await job.get("/api/runtime/assets/api")
+    both = (2, ["before it is read", "the third"])
+    assert await told(robot, about) == both
+    await put(admin, asset, value="the fourth")
+    assert await told(robot, about) == both
     await admin.ask("DELETE", f"/api/assets/{asset['id']}", status=204)
-    assert await told(robot, about) == (3, ["before it is read", "the second"])
+    assert await told(robot, about) == both
     for _ in range(2):  # the key before the last one is gone then
         await rotation.rotate(server[DATABASE], config.key_file)
     assert await server[DATABASE].read(rotation.keys_in_use) == {"3"}
-    assert await told(robot, about) == (3, ["before it is read", "the second"])
+    assert await told(robot, about) == both
+
+
+async def test_secrets_are_sent_until_the_log_is_closed_and_the_first_time_is_audited(
+    admin, server, clock
+):
+    asset = await make(admin)
+    robot = await admin.make_robot()
+    job, about = await a_job(admin, robot)
+    assert await told(robot, about) == (0, [])  # nothing to be audited
+    await job.get("/api/runtime/assets/api")
+    await put(admin, asset, value="another value")
     await robot.post(f"/api/runner/jobs/{about['id']}/update", 200, status="completed")
     await server[DATABASE].write(reads.forget_replaced)
-    assert await told(robot, about) == (3, ["before it is read", "the second"])
     clock.advance(hours=24)
+    assert await told(robot, about) == (1, [CANARY])
+    clock.advance(seconds=1)
+    admin = await admin.sign_in()
+    closed = await robot.ask("GET", f"/api/runner/jobs/{about['id']}/secrets?attempt=1")
+    assert (closed.status, closed.kind) == (409, "log-closed")
     await server[DATABASE].write(reads.forget_replaced)
-    assert await told(robot, about) == (1, [])
+    events = (await admin.get("/api/audit?action=job.secrets_sent"))["items"]
+    assert [(e["entity_id"], e["actor_username"]) for e in events] == [(about["id"], "robot")]
 
 
 async def test_progress_that_may_show_a_secret_is_not_kept_and_its_robot_hears_why(admin):

@@ -47,7 +47,7 @@ async def test_a_new_secret_is_read_by_nobody_until_it_is_granted(admin):
     assert (asset["process_ids"], asset["any_process"]) == ([], False)
     process = await admin.make_process()
     robot = await admin.make_robot()
-    job, about = await a_job_of(admin, process, robot)
+    job, _ = await a_job_of(admin, process, robot)
     refused = await read(job)
     assert (refused.status, refused.kind) == (403, "asset-not-granted")
     assert "sdk assets grant vault hello" in refused.body["detail"]

@@ -286,6 +286,7 @@ async def test_a_robots_credential_is_for_its_own_jobs(admin, api):
     asset = await admin.get(f"/api/assets/{created['credential_asset_id']}")
     assert (asset["username"], asset["value"], asset["robot_id"]) == ("svc", "***", created["id"])
     process = await admin.make_process()
+    await admin.post(f"/api/assets/{asset['id']}/grants", 200, process_id=process["id"])
     own = api.as_(**{"X-Robot-Token": created["api_token"]})
     for worker, status in ((own, 200), (await admin.make_robot("other"), 403)):
         await admin.make_job(process)
@@ -298,11 +299,12 @@ async def test_a_robots_credential_is_for_its_own_jobs(admin, api):
             job_id = claimed["job"]["id"]
             await worker.post(f"/api/runner/jobs/{job_id}/update", 200, status="completed")
     actions = [e["action"] for e in (await admin.get("/api/audit?entity_type=asset"))["items"]]
-    assert actions == ["asset.read_refused", "asset.read", "asset.created"]
+    assert actions == ["asset.read_refused", "asset.read", "asset.granted", "asset.created"]
     assert (await admin.ask("DELETE", f"/api/assets/{asset['id']}")).status == 409
     changed = await edit(admin, created, credential={"username": "svc2", "password": "x"})
-    assert changed["credential_asset_id"] != asset["id"]
-    assert (await admin.ask("GET", f"/api/assets/{asset['id']}")).status == 404
+    assert changed["credential_asset_id"] == asset["id"]
+    replaced = await admin.get(f"/api/assets/{asset['id']}")
+    assert (replaced["username"], replaced["process_ids"]) == ("svc2", [process["id"]])
     await admin.ask("DELETE", f"/api/robots/{created['id']}", status=204)
     assert await admin.get("/api/assets") == []
 

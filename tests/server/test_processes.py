@@ -26,11 +26,12 @@ async def edit(admin, process, status=200, headers=None, **wanted):
 async def test_a_process_is_versioned_by_what_would_run(admin):
     process = await admin.make_process()
     assert process["version"] == 1
-    process = await edit(admin, process, description="bills", priority=5, labels=["gpu"])
-    assert (process["version"], process["priority"], process["labels"]) == (1, 5, ["gpu"])
-    process = await edit(admin, process, default_parameters={"a": 1})
-    assert process["version"] == 2
-    assert (await edit(admin, process, default_parameters={"a": 1}))["version"] == 2
+    process = await edit(admin, process, description="bills", priority=5)
+    assert (process["version"], process["priority"]) == (1, 5)
+    changes = ({"default_parameters": {"a": 1}}, {"labels": ["gpu"]}, {"start": "warm"})
+    for version, change in enumerate(changes, start=2):
+        assert (await edit(admin, process, **change))["version"] == version
+        assert (await edit(admin, process, **change))["version"] == version
 
 
 async def test_a_job_runs_what_it_pinned_though_its_process_moved_on(admin):

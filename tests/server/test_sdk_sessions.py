@@ -233,19 +233,26 @@ async def test_a_new_password_ends_developers_sign_ins_too(admin, api):
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.door is not Door.PUBLIC],
                          ids=lambda r: f"{r.method} {r.path}")  # fmt: skip
-@pytest.mark.parametrize("scope", ["default", "publish", "run"])
+@pytest.mark.parametrize("scope", ["default", "publish", "run", "manage"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_an_sdk_token_opens_the_routes_of_its_scopes_and_no_other(admin, api, route, scope):
     developer = await sign_in(api, admin, scope)
     answer = await status_of(developer, route)
-    if route.door is not Door.PEOPLE:
+    if route.door not in (Door.PEOPLE, Door.FETCHERS):
         assert answer == 401 or (answer, route.door) == (404, Door.JOBS)
     else:
-        assert (answer == 403) == (route.sdk not in ("default", scope)), answer
+        assert (answer == 403) == (not {"default", scope} & set(route.sdk)), answer
+
+
+CLOSED = ("/api/access", "/api/auth", "/api/settings", "/api/audit", "/api/dashboard")
+
+
+def test_people_rights_settings_and_the_audit_trail_are_closed_to_every_sdk_token():
+    assert not [r.path for r in ROUTES if r.sdk and r.path.startswith(CLOSED)]
 
 
 def test_the_seeds_routes_are_the_default():
-    default = {f"{r.method} {r.path}" for r in ROUTES if r.sdk == "default"}
+    default = {f"{r.method} {r.path}" for r in ROUTES if "default" in r.sdk}
     assert default == {
         "GET /api/assets", "GET /api/queues", "POST /api/queue-items",
         "GET /api/sdk/auth/session", "POST /api/sdk/auth/logout",

@@ -65,7 +65,7 @@ async def test_the_email_password_is_never_read_back_or_stored_as_it_is(admin, s
     secret = "canary-of-the-mail-server"
     shown = await change(admin, "email", password=secret, username="robot")
     assert shown["password"] == "***"
-    await change(admin, "email", password="***", username="other")
+    await change(admin, "email", password="***", from_address="other@example.com")
     for path in ("/api/settings", "/api/settings/email", "/api/audit"):
         assert secret not in str(await admin.get(path))
     stored = (await server[DATABASE].read(service.read)).email.password
@@ -227,3 +227,63 @@ async def test_a_step_removes_some_logs_and_the_next_one_the_next(
         is_more = await old_things.run_once()
         left.append((await kept(), is_more))
     assert left == [(3, True), (1, True), (0, False), (0, False)]
+
+
+async def a_clerk(admin, api):
+    """Somebody with the right to edit settings and no other."""
+    permissions = [{"artifact": "settings", "can_edit": True}]
+    role = await admin.post("/api/access/roles", 201, name="Clerk", permissions=permissions)
+    wanted = {"username": "clerk", "password": "correct horse battery", "role_ids": [role["id"]]}
+    await admin.post("/api/access/users", 201, **wanted)
+    return await api.sign_in("clerk")
+
+
+MAIL = {
+    "host": "mail.example",
+    "port": 25,
+    "username": "mailer",
+    "password": "smtp password",
+    "from_address": "robots@mail.example",
+}
+
+
+@pytest.mark.parametrize(
+    ("group", "keys"),
+    [
+        *(("email", {name: value}) for name, value in MAIL.items()),
+        ("email", {"tls": "none"}),
+        ("security", {"password_min_length": 8}),
+        ("security", {"registration_enabled": True}),
+        ("general", {"public_url": "https://evil.example"}),
+        ("general", {"public_url": "https://evil.example", "instance_name": "x"}),
+    ],
+)
+async def test_what_could_make_one_an_administrator_is_set_by_administrators(
+    admin, api, group, keys
+):
+    clerk = await a_clerk(admin, api)
+    before = await admin.get("/api/settings")
+    await change(clerk, group, 403, **keys)
+    assert await admin.get("/api/settings") == before
+    await change(admin, group, **keys)
+
+
+async def test_other_settings_are_set_by_those_who_may_edit_settings(admin, api):
+    clerk = await a_clerk(admin, api)
+    await change(clerk, "general", instance_name="x", timezone="Europe/Berlin")
+    await change(clerk, "jobs", retention_days=3)
+    await change(clerk, "security", **(await admin.get("/api/settings/security")))
+    await change(clerk, "email", password="***")  # as it was read
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [{"host": "evil.example"}, {"port": 2525}, {"tls": "none"}, {"username": "x"}]
+)
+async def test_a_stored_mail_password_does_not_follow_to_another_server(admin, elsewhere):
+    stored = await change(admin, "email", **MAIL)
+    assert stored["password"] == "***"
+    assert (await change(admin, "email", **{**stored, "from_address": "a@b"}))["password"] == "***"
+    moved = await change(admin, "email", **{**elsewhere, "password": "***"})
+    assert moved["password"] is None
+    again = await change(admin, "email", **MAIL, enabled=False)
+    assert again["password"] == "***"

@@ -97,12 +97,49 @@ async def test_a_request_that_was_answered_is_answered_the_same(recorded, clock,
         assert {name: answer[name] for name in known} == known
 
 
-async def test_the_audit_trail_and_the_data_are_found_in_order(recorded, upgraded):
+async def test_what_was_read_so_far_can_still_be_read(recorded, clock, monkeypatch):
+    async with at_its_time(recorded, clock, monkeypatch) as admin:
+        payroll = recorded.told["process_ids"]["payroll"]
+        secrets = {a["name"]: a for a in await admin.get("/api/assets") if a["value"] == "***"}
+        readers = {name: asset["process_ids"] for name, asset in secrets.items()}
+        login = recorded.told["robot_login"]
+        assert readers == {"vault": [payroll], "erp": [payroll], login: [payroll], "unread": []}
+        assert not any(asset["any_process"] for asset in secrets.values())
+        found = await admin.get(f"/api/processes/{payroll}/secrets")
+        assert {secret["from_version"] for secret in found} == {1}
+        granted = (await admin.get("/api/audit?action=asset.granted"))["items"]
+        assert {(e["actor_type"], e["actor_username"]) for e in granted} == {("system", "system")}
+
+
+async def test_built_in_roles_gain_what_they_have_by_now(recorded, clock, monkeypatch):
+    async with at_its_time(recorded, clock, monkeypatch) as admin:
+        roles = await admin.get("/api/access/roles")
+        operator = next(role for role in roles if role["name"] == "Operator")
+        [edit] = [p for p in operator["permissions"] if p["artifact"] == "processes"]
+        assert (edit["can_view"], edit["can_edit"], edit["can_create"]) == (True, True, False)
+        [event] = (await admin.get("/api/audit?action=role.updated"))["items"]
+        details = await admin.get(f"/api/audit/{event['id']}")
+        assert details["metadata"] == {"gained": ["processes:edit"]}
+
+
+async def test_robots_keep_their_labels(recorded, clock, monkeypatch):
+    async with at_its_time(recorded, clock, monkeypatch) as admin:
+        robot = await admin.get(f"/api/robots/{recorded.told['robot_id']}")
+        assert set(robot["labels"]) >= {"sap", "finance"}
+        assert set(robot["assigned_labels"]) >= {"sap", "finance"}
+
+
+async def test_the_doctor_finds_all_in_order_and_lists_what_to_review(recorded, upgraded):
     doctor = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "orchestrator_server", "doctor", "--data", recorded.data),
         *(["--database-url", recorded.database_url] if recorded.database_url else []),
+        stdout=asyncio.subprocess.PIPE,
     )
-    assert await doctor.wait() == 0
+    told = (await doctor.communicate())[0].decode()
+    assert doctor.returncode == 0, told
+    assert "asset vault, process payroll" in told
+    assert "robot bot: sap, finance" in told
+    assert "token ci of ci" in told
 
 
 async def test_a_report_that_was_open_is_delivered(recorded, upgraded):

@@ -1,6 +1,7 @@
 """Users, roles and tokens: nobody gives what they lack, and one administrator stays."""
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -327,3 +328,34 @@ async def test_tokens_made_at_once_are_not_taken_for_each_other(admin):
     made = await asyncio.gather(*[admin.post("/api/access/tokens", 201, name=n) for n in names])
     assert [token["name"] for token in made] == names
     assert all(token["token"].endswith(token["hint"][-4:]) for token in made)
+
+
+async def test_a_stolen_sign_in_changes_neither_the_password_nor_the_address_of_its_owner(admin):
+    me = (await admin.get("/api/auth/me"))["user"]
+    path = f"/api/access/users/{me['id']}"
+    refused = await admin.post(f"{path}/reset", 403)
+    assert "/api/auth/password" in refused["detail"]
+    refused = await put(admin, path, 403, email="thief@example.com")
+    assert "current_password" in refused["detail"]
+    wrong = {"email": "thief@example.com", "current_password": "a guess at it"}
+    assert (await put(admin, path, 403, **wrong))["type"] == "/problems/wrong-password"
+    assert (await admin.get(path))["email"] is None
+    right = {"email": "me@example.com", "current_password": ADMIN_PASSWORD}
+    assert (await put(admin, path, **right))["email"] == "me@example.com"
+    same = await put(admin, path, email="me@example.com", full_name="Me")  # nothing new in it
+    assert same["full_name"] == "Me"
+    trail = await admin.get("/api/audit?entity_type=user")
+    assert ADMIN_PASSWORD not in str(trail)
+
+
+async def test_a_token_asks_for_scopes_and_an_end(admin, clock):
+    made = await admin.post("/api/access/tokens", 201, name="a", scopes=["jobs:view"])
+    assert made["warnings"] == []
+    days = datetime.fromisoformat(made["expires_at"]) - clock.now
+    assert days == timedelta(days=90)
+    made = await admin.post("/api/access/tokens", 201, name="b", expires_at=None)
+    assert made["expires_at"] is None
+    assert [warning.partition(",")[0] for warning in made["warnings"]] == [
+        "It has no scopes",
+        "It never expires: give it an `expires_at`",
+    ]
