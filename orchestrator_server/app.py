@@ -31,6 +31,7 @@ from orchestrator_server.http.keys import (
     CLOCK,
     DATA_FOLDER,
     DATABASE,
+    HAS_REMOTE_CLIENTS,
     HEARD,
     HINTS,
     HOSTS,
@@ -44,6 +45,8 @@ from orchestrator_server.http.keys import (
     OPENAPI,
     ORDERS,
     PASSWORDS,
+    PROXIES,
+    PROXY_DETECTOR,
     SDK_WAITING,
     SEALER,
     SETTINGS,
@@ -56,6 +59,7 @@ from orchestrator_server.http.known import Known
 from orchestrator_server.http.metrics import Metrics
 from orchestrator_server.http.middleware import add_headers, check_host, observe
 from orchestrator_server.http.problems import problems
+from orchestrator_server.http.proxies import ProxyDetector, TrustedProxies
 from orchestrator_server.http.routes import Route
 from orchestrator_server.http.serving import mount
 from orchestrator_server.jobs import routes as jobs
@@ -115,6 +119,9 @@ def create_app(config: Config, clock: Clock = lambda: datetime.now(UTC)) -> web.
     app[CLOCK] = clock
     app[DATA_FOLDER] = config.data
     app[HOSTS] = config.hosts
+    app[HAS_REMOTE_CLIENTS] = not config.is_on_loopback or bool(config.trusted_proxies)
+    app[PROXIES] = TrustedProxies(config.trusted_proxies)
+    app[PROXY_DETECTOR] = ProxyDetector(app[PROXIES])
     app[METRICS] = Metrics()
     app[WAKEUPS] = Wakeups()
     app[ORDERS] = Wakeups()

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import msgspec
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+from orchestrator_server import addresses
+from orchestrator_server.addresses import Network
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +20,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1  # processes that share the port
     worker: int = 1  # which of them this is
     allowed_hosts: tuple[str, ...] = ()  # none: loopback names on loopback, else any
+    trusted_proxies: tuple[Network, ...] = ()
     log_format: str | None = None  # none: as the settings say
     log_level: str | None = None
     admin_password: str | None = None
@@ -33,10 +37,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def hosts(self) -> frozenset[str] | None:
         """The names this server answers to; None for any."""
         if self.allowed_hosts:
-            return frozenset(self.allowed_hosts)
-        if self.host in LOOPBACK:
-            return frozenset({*LOOPBACK, "[::1]"})
+            return frozenset(host.lower() for host in self.allowed_hosts)
+        if self.is_on_loopback:
+            return LOOPBACK_NAMES | {self.host}
         return None
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return addresses.is_loopback(self.host)
 
     def __repr__(self) -> str:
         return f"Config(data={str(self.data)!r}, host={self.host!r}, port={self.port})"

@@ -18,14 +18,15 @@ def clean(name: str, *, what: str, pointer: str = "#/name") -> str:
     """The name without surrounding spaces; Invalid if it is empty, long, or deceives the eye."""
     trimmed = name.strip()
     if not trimmed:
-        raise Invalid(f"The name of a {what} cannot be empty.", pointer=pointer)
+        raise Invalid(f"The name of {with_article(what)} cannot be empty.", pointer=pointer)
     if len(trimmed) > MAX_CHARACTERS:
         raise Invalid(
-            f"The name of a {what} has at most {MAX_CHARACTERS} characters.", pointer=pointer
+            f"The name of {with_article(what)} has at most {MAX_CHARACTERS} characters.",
+            pointer=pointer,
         )
     if any(unicodedata.category(character) in _REFUSED for character in name):
         raise Invalid(
-            f"The name of a {what} cannot contain control or invisible characters.",
+            f"The name of {with_article(what)} cannot contain control or invisible characters.",
             pointer=pointer,
         )
     return trimmed
@@ -36,11 +37,24 @@ def clean_plain(name: str, *, what: str, pointer: str = "#/name") -> str:
     cleaned = clean(name, what=what, pointer=pointer)
     if _NOT_A_FOLDER.search(cleaned):
         raise Invalid(
-            f"The name of a {what} cannot contain slashes, begin or end with a dot, or be a name "
-            "that Windows keeps for a device.",
+            f"The name of {with_article(what)} cannot contain slashes, begin or end with a dot, or "
+            "be a name that Windows keeps for a device.",
             pointer=pointer,
         )
     return cleaned
+
+
+def with_article(noun: str) -> str:
+    """The noun after "a" or "an", by its first letter; "u" is spoken as in "user"."""
+    return f"an {noun}" if noun[0] in "aeio" else f"a {noun}"
+
+
+def readable(text: str) -> str:
+    """What a stranger typed in place of a name, bounded, without what a name cannot contain."""
+    text = text[:MAX_CHARACTERS]
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join("?" if unicodedata.category(c) in _REFUSED else c for c in text)
 
 
 def key(name: str) -> str:

@@ -2,10 +2,13 @@
 
 Schemas are JSON Schema 2020-12, of which we take what cannot harm: no `pattern`, since a
 regular expression can keep a server busy for ever, no `uniqueItems`, which compares each with
-each, and no `$ref`, which could lead elsewhere.
+each, and no `$ref`, which could lead elsewhere. The time of a check is limited: `anyOf` tries each
+of its schemas on each value.
 """
 
+import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -17,6 +20,7 @@ from orchestrator_server.errors import Invalid
 
 MAX_DEPTH = 20
 MAX_NODES = 1_000
+MAX_CHECK_SECONDS = 1.0
 SHOWN_CHARACTERS = 200
 
 _KEYWORDS = frozenset(
@@ -36,6 +40,7 @@ _FORMATS: dict[str, Callable[[str], object]] = {
     "uuid": UUID,
 }
 _OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_OF_TEXTS = ("type", "required")
 _NAMES_NO_VALUE = {"required", "additionalProperties"}  # their messages name fields alone
 
 
@@ -60,7 +65,9 @@ def check(
 ) -> None:
     """Raise Invalid, for the first thing that does not fit, if `parameters` break `schema`."""
     text = msgspec.json.encode(schema, order="sorted").decode()
-    error = next(_validator(text).iter_errors(parameters), None)
+    validator = _validator(text)
+    _deadline.set(time.thread_time() + MAX_CHECK_SECONDS)
+    error = next(validator.iter_errors(parameters), None)
     if error is None:
         return
     where = "".join(f"/{_escaped(str(part))}" for part in error.path)
@@ -70,14 +77,32 @@ def check(
 @lru_cache(maxsize=256)
 def _validator(schema: str) -> Any:
     from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema.validators import extend
     from referencing import Registry
 
+    timed = {name: _timed(keyword) for name, keyword in Draft202012Validator.VALIDATORS.items()}
     formats = FormatChecker(formats=())
     for name, read in _FORMATS.items():
         formats.checks(name, raises=ValueError)(lambda text, read=read: _fits(text, read))
-    return Draft202012Validator(
+    return extend(Draft202012Validator, timed)(  # type: ignore[no-untyped-call]
         msgspec.json.decode(schema), registry=Registry(), format_checker=formats
     )
+
+
+_deadline: ContextVar[float] = ContextVar("deadline")  # in the time of this thread
+
+
+def _timed(keyword: Callable[..., Any]) -> Callable[..., Any]:
+    def check(*arguments: Any) -> Any:
+        if time.thread_time() > _deadline.get():
+            raise Invalid(
+                "The parameters take too long to check; send fewer, or simplify the schema of the "
+                "process.",
+                pointer="#/parameters",
+            )
+        return keyword(*arguments)
+
+    return check
 
 
 def _fits(value: Any, read: Callable[[str], object]) -> bool:
@@ -109,7 +134,16 @@ def _check_keywords(schema: dict[str, Any], pointer: str) -> None:
                 f"{', '.join(sorted(_KEYWORDS))}.",
                 pointer=where,
             )
+        _check_texts(node, where)
         waiting += [(sub, f"{where}/{name}", depth + 1) for name, sub in _inner(node)]
+
+
+def _check_texts(node: dict[str, Any], where: str) -> None:
+    """A list of anything else is compared each with each by the schema of schemas."""
+    for name in _OF_TEXTS:
+        texts = node.get(name)
+        if isinstance(texts, list) and not all(isinstance(text, str) for text in texts):
+            raise Invalid(f"`{name}` is a list of texts.", pointer=f"{where}/{name}")
 
 
 def _inner(node: dict[str, Any]) -> list[tuple[str, Any]]:

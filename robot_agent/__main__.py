@@ -16,6 +16,7 @@ from robot_agent import config, data_folder, doctor, prepare, pulse, status, tls
 from robot_agent.agent import Agent
 from robot_agent.exits import AgentExit, Status
 from robot_agent.service import command as service
+from sdk.escapes import clean
 from sdk.running import family
 
 DRAIN_LOOK_SECONDS = 0.2
@@ -66,9 +67,9 @@ def run(**options: str | None) -> None:
 
     SIGTERM or Ctrl-C: finish the running jobs, take no more. A second one ends them too.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         _run(options)
     except BaseExceptionGroup as group:
@@ -134,8 +135,15 @@ def _first_exit(group: BaseExceptionGroup[BaseException]) -> AgentExit | None:
     return None
 
 
+class _Formatter(logging.Formatter):
+    """What a server or a package said does not steer the terminal that shows the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
+
+
 def _say(reason: AgentExit) -> int:
-    click.echo(f"robot-agent: {reason}", err=True)
+    click.echo(clean(f"robot-agent: {reason}"), err=True)
     return int(reason.status)
 
 

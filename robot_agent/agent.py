@@ -12,6 +12,7 @@ from robot_agent.ahead import Ahead
 from robot_agent.config import MIB, Config
 from robot_agent.data_folder import DataFolder
 from robot_agent.environments.shelf import Shelf
+from robot_agent.exits import SecondAgent
 from robot_agent.heartbeat import Heart
 from robot_agent.journal import Unwritable
 from robot_agent.link import Link
@@ -69,6 +70,9 @@ class Agent:
         try:
             async with endpoint.serving(self._config.health_port, self._lookout, self._data.path):
                 await self._live_all(unfinished)
+        except* SecondAgent:
+            await self._be_another()
+            raise
         finally:
             for loop in beside:
                 loop.cancel()
@@ -97,7 +101,7 @@ class Agent:
         """Whether it came to work."""
         instance = self._data.journal.instance
         link = Link(transport, name, self._machine_key, instance, self.pulse, self._machine,
-                    self._outage)  # fmt: skip
+                    self._outage, self._life)  # fmt: skip
         try:
             await link.register(self._stopping)
         except GaveUp:
@@ -123,6 +127,14 @@ class Agent:
             await self._data.journal.forget(name)
         except Unwritable as error:
             log.warning("%s The next start looks after robot %s again.", error, name)
+
+    async def _be_another(self) -> None:
+        """So that the server knows this folder for that of the second agent, should it be started
+        again while the first one is at work."""
+        try:
+            await self._data.journal.renew_identity()
+        except Unwritable as error:
+            log.warning("%s", error)
 
     def drain(self) -> None:
         """Finish the jobs, take no more."""

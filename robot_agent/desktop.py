@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from sdk.running.environment import has_display
+
 if sys.platform == "win32":
     import ctypes
 
@@ -30,4 +32,5 @@ elif sys.platform == "darwin":
 else:
 
     def has_desktop() -> bool:
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+        """By the variables that scripts get then, too."""
+        return has_display(os.environ)

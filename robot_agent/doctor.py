@@ -16,6 +16,7 @@ from robot_agent.link import Link
 from robot_agent.machine_info import Machine
 from robot_agent.pulse import Pulse
 from robot_agent.session import session
+from sdk.escapes import clean, clean_json
 from sdk.retry import GaveUp
 from sdk.transport import Transport
 
@@ -30,10 +31,10 @@ def command(register: bool, as_json: bool, **options: str | None) -> None:
     """
     findings = list(look(options, register=register))
     if as_json:
-        click.echo(msgspec.json.encode(findings))
+        click.echo(clean_json(msgspec.json.encode(findings).decode()))
     else:
         for found in findings:
-            click.echo(f"{found.mark:8}{found.about}: {found.sentence}")
+            click.echo(clean(f"{found.mark:8}{found.about}: {found.sentence}"))
     sys.exit(int(any(found.mark is Mark.FAILED for found in findings)))
 
 

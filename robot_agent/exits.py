@@ -33,6 +33,10 @@ class AgentExit(Exception):
         self.status = status
 
 
+class SecondAgent(AgentExit):
+    """Another agent of the same name and key works here already."""
+
+
 class JobFailed(Exception):
     """A job cannot be started; nothing of it has run."""
 

@@ -20,6 +20,7 @@ PROGRESS_SECONDS = 1.0  # how often news of progress may hurry a beat
 FENCE_STOP_SECONDS = 40.0  # the server's lease is 60: be gone before the job is somebody else's
 FENCE_KILL_SECONDS = 50.0
 FENCE_LOOK_SECONDS = 0.5
+NOT_TAKEN = frozenset({400, 413, 422})  # by what it holds, not by who sends it
 STUCK_SECONDS = 90.0  # a beat waits for its answer for ten seconds at most, and then for the next
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,12 @@ class Heart:
             changes_since=self._answered_at,
             supports_may_build=True,
         )
-        answer = await self._link.once(lambda client: client.beat(beat))
+        try:
+            answer = await self._link.once(lambda client: client.beat(beat))
+        except Refused as refusal:
+            if job is not None and refusal.status in NOT_TAKEN and job.forget_progress():
+                log.warning("The server does not take the progress of %s: %s", job, refusal)
+            raise
         self._link.news.note_told(info)
         self._link.news.machine.note_clock(sent_time, answer.server_time)
         self._heard_at = max(self._heard_at, sent_at)
@@ -97,7 +103,7 @@ class Heart:
         for action in answer.jobs:
             # Matched by attempt too: the answer may be about an earlier try of the same job.
             if job is not None and job.is_meant_by(action):
-                obey(job, action)
+                await obey(job, action)
 
     def _fence(self, job: RunningJob) -> None:
         silent_seconds = now() - max(self._heard_at, job.since)
@@ -115,7 +121,7 @@ class Heart:
         due = now() + seconds * _dice.uniform(1 - JITTER, 1 + JITTER)
         while (left := due - now()) > 0:
             await asyncio.sleep(min(left, PROGRESS_SECONDS))
-            if self.running is not None and self.running.has_new_progress():
+            if self.running is not None and await self.running.has_new_progress():
                 return
 
     def _note_failure(self, error: Exception) -> None:
@@ -129,13 +135,11 @@ class Heart:
         self._failures = 0
 
 
-def obey(job: RunningJob, action: JobAction) -> None:
+async def obey(job: RunningJob, action: JobAction) -> None:
     if action.action != "continue" and not job.order.given.is_set():
         log.info("The server says %s to %s.", action.action, job)
     if action.secrets_read and job.secrets is not None:
         job.secrets.hear_of(action.secrets_read)
-    if action.stop_requested:
-        job.ask_to_finish()
     match action.action:
         case "stop":
             job.order.stop(Reason.CANCELED_BY_USER)
@@ -143,3 +147,5 @@ def obey(job: RunningJob, action: JobAction) -> None:
             job.order.kill(Reason.CANCELED_BY_USER)
         case "forget":
             job.order.kill(Reason.ROBOT_LOST)
+    if action.stop_requested:
+        await job.ask_to_finish()

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import shutil
-import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from robot_agent.exits import JobFailed
 from robot_agent.link import Link
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import Assignment
+from sdk.running import regular_files
 from sdk.running.command import NoScript, script_in
 
 log = logging.getLogger(__name__)
@@ -55,19 +55,25 @@ def clear_away(folders: Sequence[Path]) -> None:
 
 def _remove(folder: Path) -> None:
     try:
-        shutil.rmtree(folder)
-    except OSError:
+        _take_away(folder)
+    except (OSError, RecursionError):
         _remove_locked(folder)
+
+
+def _take_away(folder: Path) -> None:
+    """Remove what is there: a script may have put a file or a link in the place of its folder."""
+    if regular_files.is_folder(folder.lstat()):
+        shutil.rmtree(folder)
+    else:
+        folder.unlink()
 
 
 def _remove_locked(folder: Path) -> None:
     with suppress(OSError):  # then it is told below
-        for path in (folder, *folder.rglob("*")):
-            if path.is_dir() and not path.is_symlink():
-                path.chmod(stat.S_IRWXU)  # a script may have locked even its owner out
+        regular_files.unlock(folder)  # a script may have locked even its owner out
     try:
-        shutil.rmtree(folder)
-    except OSError as error:
+        _take_away(folder)
+    except (OSError, RecursionError) as error:
         log.warning("%s cannot be removed, and is tried again with the next job: %s", folder, error)
 
 

@@ -24,7 +24,7 @@ from sdk.contract.runner import AssignedProcess, JobReport
 from sdk.errors import Refused
 from sdk.failpoints import failpoint
 from sdk.retry import until_answered
-from sdk.running import family, process
+from sdk.running import family, last_words, process
 from sdk.running.command import command
 from sdk.running.environment import child_environment, mark_of, secrets_file
 from sdk.running.family import Family
@@ -58,7 +58,16 @@ async def run(place: Workplace, job: RunningJob) -> Following:
     following = log_stream.follow(job.spool, ended=ended, send=send, secrets=secrets)
     stream = asyncio.create_task(following)
     bring = artifacts.Bringer(link, entry.job_id, entry.attempt, secrets)
-    bringing = asyncio.create_task(artifacts.follow(job.folder / "work", ended=ended, bring=bring))
+    bringing = asyncio.create_task(
+        artifacts.follow_and_tell(
+            job.folder / "work",
+            ended=ended,
+            bring=bring,
+            spool=job.spool,
+            stream=stream,
+            send=send,
+        )
+    )
     listening = asyncio.create_task(orders.listen(link, job))
     try:
         report = await _outcome(place, job, entry)
@@ -128,7 +137,8 @@ async def _unless_stopped(order: StopOrder, work: Coroutine[None, None, T]) -> T
 
 
 async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: Start) -> JobReport:
-    assignment = job.assignment
+    assignment, python = job.assignment, start.environment.python
+    argv = command(start.script, assignment.process.script_path, python, place.shelf.launcher)
     job.phase = "running"
     watchers: list[asyncio.Task[None]] = []
 
@@ -141,7 +151,7 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: St
     log.info("Starting %s of %s.", job, assignment.process.name)
     try:
         exit = await process.run(
-            command(start.script, assignment.process.script_path, start.environment.python),
+            argv,
             cwd=job.folder / "work",
             env=child_environment(os.environ, assignment, job.folder, place.url)
             | start.environment.variables(os.environ.get("PATH", "")),
@@ -169,6 +179,8 @@ async def _run_script(place: Workplace, job: RunningJob, entry: Entry, start: St
 
 def _with_what_it_left(report: JobReport, job: RunningJob) -> JobReport:
     job.spool.close()
+    if job.secrets is not None:
+        job.secrets.last_output = job.spool.tail(last_words.TAIL_BYTES)
     return msgspec.structs.replace(as_told(report, job.folder), life=job.life)
 
 

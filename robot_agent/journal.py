@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -48,14 +48,27 @@ class State(StrEnum):
     EXITED = "exited"  # the script has ended; this is the report, with the key of the next job
 
 
+class Attempt(NamedTuple):
+    job_id: int
+    number: int
+
+
+NO_ATTEMPT = Attempt(0, 0)
+
+
 class Entry(msgspec.Struct, frozen=True):
     robot: str
     claim_key: str
     state: State
-    robot_id: int = 0  # this and what follows: from STARTING on
+    robot_id: int = 0  # from STARTING on
     job_id: int = 0
     attempt: int = 0
     report: JobReport | None = None
+
+    @property
+    def of(self) -> Attempt:
+        """The attempt; in CLAIMING, the one that was ended before."""
+        return Attempt(self.job_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +117,11 @@ class Journal:
         """What an earlier life left, by robot."""
         return self._thread.submit(read_entries, self._db).result()
 
-    async def claiming(self, robot: str, claim_key: str) -> None:
-        await self._put(Entry(robot, claim_key, State.CLAIMING), durable=True)
+    async def claiming(self, robot: str, claim_key: str, ended: Attempt = NO_ATTEMPT) -> None:
+        """`ended` is the attempt that this robot ended last: it is not to be taken for the attempt
+        of another agent, should the server still have it as running."""
+        entry = Entry(robot, claim_key, State.CLAIMING, 0, ended.job_id, ended.number)
+        await self._put(entry, durable=True)
 
     async def starting(self, entry: Entry) -> None:
         await self._put(msgspec.structs.replace(entry, state=State.STARTING), durable=True)
@@ -185,6 +201,11 @@ class Journal:
         except BaseException:
             self._db.rollback()
             raise
+
+    async def renew_identity(self) -> None:
+        """Be another agent from the next start on: the folder is a copy of another agent's."""
+        sql = "UPDATE identity SET instance = ?"
+        await self._write(sql, (secrets.token_urlsafe(16),), durable=True)
 
     def _identity(self) -> str:
         """One id for each journal: by it the server tells a restarted agent from another one."""

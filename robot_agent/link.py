@@ -3,19 +3,23 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from importlib import metadata
 from typing import TypeVar
 
-from robot_agent.exits import AgentExit, Status
+import msgspec
+
+from robot_agent.exits import AgentExit, SecondAgent, Status
 from robot_agent.machine_info import Machine, News
 from robot_agent.outage import Outage
 from robot_agent.pulse import Pulse
 from sdk import robot_client
-from sdk.contract.runner import NextJob, RobotRegister
+from sdk.contract.runner import NextJob, RobotRegister, RobotRegistered
 from sdk.errors import (
     Conflict,
     Forbidden,
+    Invalid,
     NotAnOrchestrator,
     Refused,
     Unauthenticated,
@@ -27,6 +31,7 @@ from sdk.transport import Transport
 
 T = TypeVar("T")
 
+IN_USE = "robot-in-use"  # the kind of a refusal: another agent works as this robot
 AGAIN_SECONDS = 1.0  # a server that refuses each new token must not be flooded
 
 log = logging.getLogger(__name__)
@@ -42,8 +47,12 @@ class Link:
         pulse: Pulse,
         machine: Machine | None = None,
         outage: Outage | None = None,
+        life: str | None = None,
     ) -> None:
+        """`life` is of the process: by it the server tells a restart from a second agent."""
         self.name = name
+        self.is_told_apart = life is not None  # until a server says that it does not know of it
+        self._life = life
         self.instance = instance
         self.robot_id = 0  # until it is registered
         self.news = News(machine or Machine())
@@ -66,12 +75,10 @@ class Link:
             machine_info=info,
             agent_version=metadata.version("runwright"),
             agent_instance=self.instance,
+            life=self._life,
         )
         try:
-            registered = await until_answered(
-                lambda: self._in_turn(lambda: robot_client.register(self._transport, request)),
-                stop=stop,
-            )
+            registered = await self._registered(request, stop)
         except Refused as refusal:
             raise _final(self.name, refusal) from refusal
         self.robot_id = registered.robot_id
@@ -79,6 +86,19 @@ class Link:
         self._pulse.note(self.name)
         self._client = RobotClient(self._transport, registered.api_token)
         log.info("Robot %s is registered as number %d.", self.name, self.robot_id)
+
+    async def _registered(
+        self, request: RobotRegister, stop: asyncio.Event | None
+    ) -> RobotRegistered:
+        async def ask(said: RobotRegister) -> RobotRegistered:
+            call = partial(robot_client.register, self._transport, said)
+            return await until_answered(lambda: self._in_turn(call), stop=stop)
+
+        if self.is_told_apart:
+            with suppress(Invalid):  # perhaps of a server that is older than `life`
+                return await ask(request)
+            self.is_told_apart = False
+        return await ask(msgspec.structs.replace(request, life=None))
 
     async def once(self, call: Callable[[RobotClient], Awaitable[T]]) -> T:
         """Ask one time, or again with a new token if the old one no longer counts."""
@@ -143,6 +163,8 @@ def _final(name: str, refusal: Refused) -> AgentExit:
             return AgentExit(
                 Status.KEY_REFUSED, f"The server does not accept the machine key: {refusal}"
             )
+        case Conflict() if refusal.is_about(IN_USE):
+            return SecondAgent(Status.NAME_IN_USE, str(refusal))
         case Conflict():
             return AgentExit(Status.NAME_IN_USE, f"Robot {name} cannot register: {refusal}")
     return AgentExit(Status.CONFIG, f"The server does not accept robot {name}: {refusal}")

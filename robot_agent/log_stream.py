@@ -75,6 +75,12 @@ async def send_rest(spool: Spool, send: Send, secrets: SecretsRead) -> int:
     return offset
 
 
+async def send_on(spool: Spool, offset: int, send: Send, secrets: SecretsRead) -> None:
+    """Send what was added to a log that was sent up to there."""
+    with suppress(_Enough):
+        await _send_from(spool, offset, send, secrets, is_last=True)
+
+
 async def _send_from(
     spool: Spool, offset: int, send: Send, secrets: SecretsRead, *, is_last: bool
 ) -> int:

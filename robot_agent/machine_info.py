@@ -17,7 +17,9 @@ from robot_agent.desktop import has_desktop
 from robot_agent.environments import folders, uv
 from robot_agent.exits import JobFailed
 from robot_agent.memory import memory
+from sdk.running import regular_files
 from sdk.running.orphans import birth
+from sdk.strict_json import fit_values
 
 LOOK_SECONDS = 60.0
 TELL_SECONDS = 60.0  # a robot tells news of its machine no more often than this
@@ -73,7 +75,8 @@ class Machine:
             del info["has_desktop"]
         if self.clock_offset_seconds is not None:
             info["clock_offset_seconds"] = self.clock_offset_seconds
-        return info
+        fit: dict[str, Any] = fit_values(info)  # a host may have any name
+        return fit
 
 
 class News:
@@ -174,7 +177,7 @@ def _environments(folder: Path) -> tuple[int, int]:
     sizes = []
     for note in folder.glob(f"*/{folders.READY}"):
         try:
-            sizes.append(int(note.read_text(encoding="ascii")))
+            sizes.append(int(regular_files.read(note, folders.NOTE_BYTES)))
         except (OSError, ValueError):
             continue  # it goes this very moment
     return len(sizes), sum(sizes)

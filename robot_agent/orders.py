@@ -29,7 +29,7 @@ async def listen(link: Link, job: RunningJob) -> None:
             )
         except Refused:
             return  # an older server: the beats tell it
-        obey(job, action)
+        await obey(job, action)
         if action.action != "continue":
             return
         await asyncio.sleep(max(0.0, ASK_SECONDS - (now() - asked_at)))

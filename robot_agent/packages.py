@@ -19,6 +19,8 @@ from robot_agent.link import Link
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import AssignedPackage
 from sdk.errors import Refused
+from sdk.running import regular_files, unpack
+from sdk.running.regular_files import NotRegular
 
 DOWNLOADS = 3
 SMALL_BYTES = 1024 * 1024  # an archive that is read once, into memory
@@ -35,8 +37,12 @@ def verified(archive: Path, package: AssignedPackage) -> Iterator[BinaryIO | Non
     """The archive, if it is there with the content that the job was made with; if so, it is noted
     as used."""
     try:
-        file = archive.open("rb")
+        file = regular_files.opened(archive)
     except FileNotFoundError:
+        yield None
+        return
+    except NotRegular:  # a script can reach it; what is fetched takes its place
+        archive.unlink()
         yield None
         return
     with file:
@@ -58,7 +64,7 @@ def throw_away_old(folder: Path, unused_days: int) -> None:
     """Archives that nobody used for so long; 0: never."""
     long_ago = time.time() - unused_days * DAY_SECONDS
     for archive in folder.glob("*.zip") if unused_days else ():
-        if archive.stat().st_mtime < long_ago:
+        if archive.lstat().st_mtime < long_ago:
             log.info("Package %s is thrown away.", archive.stem)
             archive.unlink(missing_ok=True)
 
@@ -105,7 +111,7 @@ def extract(archive: Path | BinaryIO, destination: Path) -> None:
         with zipfile.ZipFile(archive) as package:
             for member in package.infolist():
                 _check(member, root)
-                package.extract(member, root)
+                unpack.extract(package, member, root)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise JobFailed(
             Reason.PACKAGE_CORRUPT, f"The package cannot be unpacked: {error}."

@@ -14,6 +14,7 @@ import click
 from robot_agent import config, packages
 from robot_agent.environments.shelf import Shelf
 from robot_agent.exits import AgentExit, JobFailed, Status
+from sdk.escapes import clean
 from sdk.running.command import NoScript, script_in
 
 
@@ -46,7 +47,7 @@ def command(
     if as_json:
         click.echo(json.dumps(built))
     for one in [] if as_json else built:
-        click.echo(f"{one['package']} {one['script']}: ready in {one['seconds']} s")
+        click.echo(clean(f"{one['package']} {one['script']}: ready in {one['seconds']} s"))
 
 
 async def _prepare(

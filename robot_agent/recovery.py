@@ -24,7 +24,7 @@ from sdk.contract.runner import JobReport
 from sdk.running import family
 from sdk.running.counts import Swept
 from sdk.running.environment import mark_of, secrets_file
-from sdk.running.outcome import SENTENCES, swept_sentence
+from sdk.running.outcome import SENTENCES, sendable, swept_sentence
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ async def finish(place: Workplace) -> Following:
     entry = found[0] if found else None
     if entry is None or entry.report is None:
         await asyncio.to_thread(job_folder.clear_away, job_folder.left(place.own_jobs))
-        return Following(entry.claim_key if entry else None)
+        return Following(entry.claim_key, None, entry.of) if entry else Following()
     folder = job_folder.of(place.jobs / str(entry.robot_id), entry.job_id, entry.attempt)
     await asyncio.to_thread(job_folder.clear_away, job_folder.left(place.own_jobs, folder))
     spool = Spool(folder / "output.log")
@@ -62,9 +62,14 @@ async def finish(place: Workplace) -> Following:
     bring = artifacts.Bringer(place.link, entry.job_id, entry.attempt, secrets)
     ended = asyncio.Event()
     ended.set()
-    bringing = asyncio.create_task(artifacts.follow(folder / "work", ended=ended, bring=bring))
+    bringing = asyncio.create_task(
+        artifacts.follow_and_tell(
+            folder / "work", ended=ended, bring=bring, spool=spool, stream=stream, send=send
+        )
+    )
     try:
-        return await reporting.conclude(place, entry, entry.report, stream, bringing, secrets)
+        report = sendable(entry.report)  # an earlier version may have written it
+        return await reporting.conclude(place, entry, report, stream, bringing, secrets)
     finally:
         stream.cancel()
         bringing.cancel()

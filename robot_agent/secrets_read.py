@@ -17,6 +17,8 @@ from sdk.contract.runner import JobReport
 from sdk.errors import Refused
 from sdk.masking.mask import Mask
 
+MESSAGE_CHARACTERS = 16384  # as the contract has it
+UNREADABLE = -1  # the size of what cannot be looked at
 UNKNOWN_SECRETS = "secrets-read"  # the kind of the server's refusal
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class SecretsRead:
     ) -> None:
         """`own`: what is secret without having been read, as the token of the job."""
         self.known = Known(Mask(own))
+        self.last_output = b""  # of the script, not covered; see sdk/running/last_words.py
         self._values = set(own)  # grows alone: what was changed at the server was still read
         self._link = link
         self._job_id = job_id
@@ -86,10 +89,14 @@ class SecretsRead:
         self._heard_of = 0
 
     def _size(self) -> int:
+        """Of the notes; UNREADABLE if a script has put them out of reach: then the server, which
+        counts too, has the last word."""
         try:
-            return self._notes.stat().st_size
+            return self._notes.lstat().st_size
         except FileNotFoundError:
             return 0
+        except OSError:
+            return UNREADABLE
 
 
 def _ready(values: frozenset[str]) -> Mask:
@@ -100,9 +107,10 @@ def _ready(values: frozenset[str]) -> Mask:
 
 
 def cover(report: JobReport, known: Known) -> JobReport:
+    message = report.error_message
     return msgspec.structs.replace(
         report,
         result=known.mask.json(report.result),
-        error_message=report.error_message and known.mask.message(report.error_message),
+        error_message=message and known.mask.message(message)[:MESSAGE_CHARACTERS],
         secrets_known=known.reads,
     )

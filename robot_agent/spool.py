@@ -6,35 +6,49 @@ and cut off again, and the log says so at its end, so neither the disk nor memor
 
 import asyncio
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
+
+from sdk.running import regular_files
+from sdk.running.regular_files import NotRegular
 
 LOOK_SECONDS = 0.05  # what a fast script prints meanwhile is on the disk for a moment
 BUSY_LOOK_SECONDS = 0.01  # while it prints faster than we look
 SLACK_BYTES = 1024 * 1024  # how far it may run over before it is cut
 CUT = b"\n[output beyond "  # what we say where it is cut begins so
-MARKS_BYTES = 256  # room for what we say ourselves, within the server's limit
+# The job is not that far yet, or its script has put something else in the place of its output.
+TAKEN_AWAY = (FileNotFoundError, PermissionError, NotRegular)
+# Room for what we say ourselves, within the server's limit: so much, but a part of a small limit.
+MARKS_BYTES, LEAST_MARKS_BYTES, PART_OF_LIMIT = 8192, 256, 8
 
 
 class Spool:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._keep_bytes = 0
+        self._keep_bytes = self._marks_bytes = 0
         self.keep_at_most(16 * 1024 * 1024)
         self._cut_bytes = 0  # what was printed and is gone
         self._mark = b""  # says so, where the cut is
 
     def keep_at_most(self, limit_bytes: int) -> None:
         """What the server keeps of an attempt, which it tells before the script is started."""
-        self._keep_bytes = max(0, limit_bytes - MARKS_BYTES)
+        part = max(LEAST_MARKS_BYTES, limit_bytes // PART_OF_LIMIT)
+        self._marks_bytes = min(MARKS_BYTES, part, limit_bytes)
+        self._keep_bytes = limit_bytes - self._marks_bytes
 
     def read(self, offset: int, size: int) -> bytes:
         """What is there for the server from `offset` on, at most `size` bytes."""
         try:
-            with self._path.open("rb") as file:
-                file.seek(offset)
+            with regular_files.opened(self._path) as file:
+                file.seek(max(0, offset))
                 return file.read(max(0, min(size, self._end() - offset)))
-        except FileNotFoundError:
-            return b""  # the job is not that far yet
+        except TAKEN_AWAY:
+            return b""
+
+    def tail(self, most_bytes: int) -> bytes:
+        """The end of the output once it is closed; nothing if the end was cut off."""
+        return b"" if self._mark else self.read(max(0, self.size() - most_bytes), most_bytes)
 
     def size(self) -> int:
         """How many bytes there are for the server now."""
@@ -57,19 +71,35 @@ class Spool:
         self._cut(0)
         if self._mark:
             total = f"[at least {self.printed_bytes():,} bytes were printed]\n".encode()
-            with self._path.open("ab") as file:
-                file.write(total)
-            self._mark += total
+            self._append(total)
 
     def close_unwatched(self) -> None:
         """The same of an earlier life of the agent, of which nobody knows how much it cut."""
         self._cut(0)
 
+    def add(self, lines: bytes) -> None:
+        """Add our own lines at the end, once the script has ended; as many whole lines as there is
+        room for."""
+        if self.read(self.size() - 1, 1) not in (b"", b"\n"):
+            lines = b"\n" + lines
+        room = self._marks_bytes - len(self._mark)
+        fitting = lines if len(lines) <= room else lines[: lines.rfind(b"\n", 0, room) + 1]
+        if fitting:
+            self._append(fitting)
+
+    def _append(self, text: bytes) -> None:
+        with suppress(*TAKEN_AWAY):
+            descriptor = regular_files.descriptor_of(self._path, os.O_WRONLY | os.O_APPEND)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(text)
+            self._mark += text
+
     def _size(self) -> int:
         try:
-            return self._path.stat().st_size
-        except FileNotFoundError:
-            return 0  # the job is not that far yet
+            about = self._path.lstat()
+        except OSError:
+            return 0  # the job is not that far yet, or its script has taken it away
+        return about.st_size if stat.S_ISREG(about.st_mode) else 0
 
     def _end(self) -> int:
         return self._keep_bytes + len(self._mark)
@@ -77,8 +107,8 @@ class Spool:
     def _cut(self, slack_bytes: int) -> bool:
         # Not opened for appending: the mark goes where the cut is, whoever writes meanwhile.
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
-        except FileNotFoundError:
+            descriptor = regular_files.descriptor_of(self._path, os.O_WRONLY)
+        except TAKEN_AWAY:
             return False
         try:
             too_much = os.fstat(descriptor).st_size - self._end()

@@ -12,6 +12,7 @@ import msgspec
 from robot_agent import config, data_folder, endpoint, journal
 from robot_agent.exits import AgentExit, Status
 from robot_agent.standing import RobotStanding, Standing
+from sdk.escapes import clean, clean_json
 
 ASK_SECONDS = 5.0
 NOT_WELL, NOT_RUNNING = 1, 3  # 3 as `systemctl status` has it
@@ -132,5 +133,7 @@ def _robot_line(robot: RobotStanding) -> str:
 
 
 def _show(told: dict[str, Any], lines: list[str], as_json: bool) -> None:
-    text = msgspec.json.encode(told).decode() if as_json else "\n".join(lines)
-    click.echo(text)
+    if as_json:
+        click.echo(clean_json(msgspec.json.encode(told).decode()))
+    else:
+        click.echo(clean("\n".join(lines)))

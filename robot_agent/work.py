@@ -8,7 +8,8 @@ from contextlib import suppress
 from robot_agent import job_folder, job_runner, recovery
 from robot_agent.clock import now
 from robot_agent.exits import AgentExit, Status
-from robot_agent.journal import Unwritable
+from robot_agent.journal import Attempt, Unwritable
+from robot_agent.link import IN_USE
 from robot_agent.reporting import Following
 from robot_agent.running import RunningJob
 from robot_agent.workplace import Workplace
@@ -20,6 +21,9 @@ from sdk.retry import WORTH_REPEATING, GaveUp
 
 WAIT_SECONDS = 20.0  # how long the server may hold a question that has no answer yet
 ASK_SECONDS = 1.0  # never ask more often than this
+REFUSED_SECONDS = 5.0  # how often a robot asks again that is held by a job whose report was refused
+IN_USE_SECONDS = 150.0  # how long a robot waits for the job of another agent: two leases, and more
+IN_USE_PAUSE_SECONDS = 2.0
 TROUBLE_SECONDS = 5.0  # how often a full disk is looked at
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,7 @@ class Work:
     def __init__(self, place: Workplace) -> None:
         self._place = place
         self._stopping = place.stopping
+        self._in_use_since: float | None = None  # the first of the answers that say so
 
     async def run(self) -> None:
         try:
@@ -42,25 +47,28 @@ class Work:
         """One job, asked for if it is not here. A key that was granted nothing is as good as a
         fresh one."""
         key, asked_at = following.key or secrets.token_urlsafe(16), now()
+        ended = following.ended
         if following.job is not None:
-            return await self._take(following.job, key)
-        if await self._is_in_trouble(key):
+            return await self._take(following.job, key, ended)
+        if await self._is_in_trouble(key, ended):
             await self._rest(TROUBLE_SECONDS)
-            return Following(key)
+            return Following(key, None, ended)
         failpoint("agent.after_claiming")
         answer = await self._claim(key)
         if answer is not None and answer.job is not None:
-            return await self._take(answer.job, key)
+            return await self._take(answer.job, key, ended)
+        if answer is not None:
+            self._in_use_since = None
         # The server's wait is the pause, unless it did not wait.
         await self._rest(ASK_SECONDS - (now() - asked_at))
-        return Following(None if answer is not None and answer.key_used else key)
+        return Following(None if answer is not None and answer.key_used else key, None, ended)
 
-    async def _is_in_trouble(self, key: str) -> bool:
+    async def _is_in_trouble(self, key: str, ended: Attempt) -> bool:
         """Whether this machine cannot promise to remember a job; the server is told why."""
         news = self._place.link.news
         trouble = await asyncio.to_thread(self._place.reserve.trouble)
         try:
-            await self._place.journal.claiming(self._place.link.name, key)
+            await self._place.journal.claiming(self._place.link.name, key, ended)
         except Unwritable as error:
             trouble = str(error)
         if trouble != news.trouble:
@@ -83,7 +91,10 @@ class Work:
                 await asyncio.wait({ask})  # it may still be answered in the last moment
             return await self._claim_last(key) if ask.cancelled() else ask.result()
         except Refused as refusal:
-            raise _final(refusal) from refusal
+            if not refusal.is_about(IN_USE):
+                raise _final(refusal) from refusal
+            await self._wait_for_another(str(refusal))
+            return None
         finally:
             stop.cancel()
             ask.cancel()
@@ -98,10 +109,11 @@ class Work:
             log.warning("Whether a job was granted at the last moment is not known: %s", error)
             return None
 
-    async def _take(self, assignment: Assignment, key: str) -> Following:
+    async def _take(self, assignment: Assignment, key: str, ended: Attempt) -> Following:
         failpoint("agent.after_answer")
         if assignment.claim_key != key:
-            raise _of_another(assignment, self._place.link.name)
+            return await self._not_ours_to_start(assignment, key, ended)
+        self._in_use_since = None
         folder = job_folder.of(self._place.own_jobs, assignment.id, assignment.attempt)
         job = RunningJob(assignment, folder, self._place.life)
         if self._place.hurry.is_set():
@@ -113,6 +125,30 @@ class Work:
         finally:
             self._place.heart.running = None
 
+    async def _not_ours_to_start(
+        self, assignment: Assignment, key: str, ended: Attempt
+    ) -> Following:
+        """Wait, if it is the attempt that we ended: its lease is renewed no more."""
+        if ended == (assignment.id, assignment.attempt):
+            log.warning("Job %d, whose report was refused, holds this robot until its lease ends.",
+                        assignment.id)  # fmt: skip
+            await self._rest(REFUSED_SECONDS)
+        else:
+            await self._wait_for_another(_of_another(assignment, self._place.link.name))
+        return Following(key, None, ended)
+
+    async def _wait_for_another(self, message: str) -> None:
+        """Another agent has a job as this robot. It has ended, and then its lease ends too; or one
+        of us is about to be refused by the server; or neither, which a person must decide."""
+        if not self._place.link.is_told_apart:  # that server cannot decide
+            raise AgentExit(Status.NAME_IN_USE, message)
+        if self._in_use_since is None:
+            log.warning("%s Asking again until its lease has ended.", message)
+            self._in_use_since = now()
+        elif now() - self._in_use_since > IN_USE_SECONDS:
+            raise AgentExit(Status.NAME_IN_USE, message)
+        await self._rest(IN_USE_PAUSE_SECONDS)
+
     async def _rest(self, seconds: float) -> None:
         if seconds > 0:
             with suppress(TimeoutError):
@@ -120,16 +156,13 @@ class Work:
 
 
 def _final(refusal: Refused) -> AgentExit:
-    if refusal.is_about("robot-in-use"):
-        return AgentExit(Status.NAME_IN_USE, str(refusal))
     return AgentExit(Status.SOFTWARE, f"The server refuses to give this robot work: {refusal}")
 
 
-def _of_another(assignment: Assignment, robot: str) -> AgentExit:
+def _of_another(assignment: Assignment, robot: str) -> str:
     """Our journal would know the key: so this is somebody else's job, who may be running it."""
-    return AgentExit(
-        Status.NAME_IN_USE,
+    return (
         f"Job {assignment.id} was granted to another agent that calls itself {robot}, a copy of "
         "this one perhaps: give one of them another name and data folder. If there is none, this "
-        "agent has lost its journal, and can go on when that job's lease has ended.",
+        "agent has lost its journal, and can go on when that job's lease has ended."
     )

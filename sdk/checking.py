@@ -2,21 +2,28 @@
 
 import ast
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from sdk import packaging, project
-from sdk.archives import BadPackage, archive
+from sdk.archives import BadPackage, archive, manifest
 from sdk.running import needs
 from sdk.running.files import Unreadable
+
+INCOMPLETE = (
+    "It is too large, or has too much in it, to be read as a whole: the parameters of its "
+    "functions are not known, so they are not checked when a job is started."
+)
 
 
 class Mistake(NamedTuple):
     file: str
     line: int | None
     text: str
+    is_warning: bool = False  # the package may be published all the same
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
@@ -44,7 +51,9 @@ def _archive(folder: Path) -> Iterator[Mistake]:
             packed = packaging.pack(
                 folder, Path(scratch), name=name or "package", version=version or "0.0.0"
             )
-            archive.inspect(packed)
+            for script in archive.inspect(packed).scripts:
+                if not script.is_complete:
+                    yield Mistake(script.path, None, INCOMPLETE, is_warning=True)
             yield from _needs(folder, packed, Path(scratch))
         except BadPackage as error:
             yield Mistake(folder.name or str(folder), None, str(error))
@@ -79,7 +88,14 @@ def _names(folder: Path) -> Iterator[Mistake]:
 
 def _parsed(name: str, path: Path) -> tuple[ast.Module | None, list[Mistake]]:
     try:
-        return ast.parse(path.read_bytes(), name), []
+        if path.stat().st_size > manifest.MAX_SCRIPT_BYTES:
+            return None, []  # the archive's check says so
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as invalid escapes, which are no mistakes
+            return ast.parse(path.read_bytes(), name), []
+    except (RecursionError, MemoryError):
+        text = "It is nested too deeply to be checked."
+        return None, [Mistake(name, None, text, is_warning=True)]
     except SyntaxError as error:
         return None, [Mistake(name, error.lineno, f"{error.msg}.")]
     except ValueError as error:  # a NUL in the text

@@ -1,12 +1,14 @@
 """Builds the archive of a package, the same bytes from the same files.
 
-Order, times, modes and the system's mark are fixed, whoever packs and wherever. Compression is
-zlib's: archives from machines with different zlib libraries unpack alike, but may differ.
+Order, times and the system's mark are fixed, whoever packs and wherever. Of a file's mode only the
+executable bit is kept, which Windows does not have. Compression is zlib's: archives from machines
+with different zlib libraries unpack alike, but may differ.
 """
 
 import os
 import re
 import stat
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,8 +167,13 @@ def _write(archive: Path, files: dict[str, Path]) -> None:
 def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
     entry = zipfile.ZipInfo(name, EARLIEST)
     entry.create_system = UNIX  # on Windows it would say so, and be other bytes
-    entry.external_attr = (stat.S_IFREG | 0o644) << 16
+    entry.external_attr = (stat.S_IFREG | (0o755 if _is_executable(path) else 0o644)) << 16
     try:
         archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
     except UnicodeEncodeError as error:
         raise CannotPack(f"The name {name!r} cannot be written in Unicode.") from error
+
+
+def _is_executable(path: Path) -> bool:
+    # On Windows, Python makes a mode up from the ending of the name.
+    return sys.platform != "win32" and bool(path.stat().st_mode & stat.S_IXUSR)

@@ -18,6 +18,7 @@ from sdk.contract.processes import (
     Preload,
     Priority,
     Seconds,
+    SecretNames,
     Start,
 )
 
@@ -39,6 +40,7 @@ class ProcessPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     start: Start | msgspec.UnsetType = msgspec.UNSET
     preload: Preload | msgspec.UnsetType = msgspec.UNSET
     default_parameters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    secrets: SecretNames | msgspec.UnsetType = msgspec.UNSET  # asked for; others grant them
 
     def options(self) -> dict[str, Any]:
         """What was said beside the script."""

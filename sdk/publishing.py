@@ -8,7 +8,13 @@ from typing import NamedTuple
 from sdk import packaging, project
 from sdk.client import Client
 from sdk.contract.packages import Package, PackagePreflight
-from sdk.contract.processes import Process, ProcessCreate, ProcessQuery, ProcessUpdate
+from sdk.contract.processes import (
+    Process,
+    ProcessCreate,
+    ProcessQuery,
+    ProcessSecret,
+    ProcessUpdate,
+)
 from sdk.errors import Refused
 from sdk.project import ProcessPlan
 
@@ -17,9 +23,13 @@ class CannotPublish(Exception):
     """The server would not take it; the message says why."""
 
 
+WAITS = "waits"
+
+
 class Change(NamedTuple):
     process: Process
-    did: str  # "made", "changed", or "unchanged"
+    did: str  # "made", "changed", "unchanged", or "waits" for somebody to release it
+    secrets: list[ProcessSecret] = []  # those that it may read, or that its package asks for
 
 
 class Published(NamedTuple):
@@ -66,10 +76,42 @@ async def _apply(client: Client, package: Package, name: str, plan: ProcessPlan)
     known = await _find(client, name)
     said = {"package_id": package.id, "script_path": plan.script, **plan.options()}
     if known is None:
-        return Change(await client.create_process(ProcessCreate(name=name, **said)), "made")
+        made = await client.create_process(ProcessCreate(name=name, **said))
+        return await _change(client, made, "made")
     if all(getattr(known, field) == value for field, value in said.items()):
-        return Change(known, "unchanged")
-    return Change(await client.update_process(known.id, ProcessUpdate(**said)), "changed")
+        return await _change(client, known, "unchanged")
+    wanted = ProcessUpdate(**said)
+    try:
+        return await _change(client, await client.update_process(known.id, wanted), "changed")
+    except Refused as error:
+        if not error.is_about("secrets-granted"):
+            raise
+    return await _change(client, await client.propose_process_change(known.id, wanted), WAITS)
+
+
+async def _change(client: Client, process: Process, did: str) -> Change:
+    return Change(process, did, await secrets_of(client, process))
+
+
+async def secrets_of(client: Client, process: Process) -> list[ProcessSecret]:
+    """None where they need not be known: without a request or a grant nothing is said of them."""
+    if not process.secrets and process.proposal is None:
+        return []
+    return await client.list_process_secrets(process.id)
+
+
+def ungranted(process: Process, secrets: list[ProcessSecret]) -> list[str]:
+    """A sentence for each secret that the package asks for and its jobs could not read."""
+    sentences = []
+    for secret in secrets:
+        if not secret.exists:
+            sentences.append(f"Process {process.name} asks for {secret.name}: no such asset.")
+        elif not secret.granted:
+            sentences.append(
+                f"Process {process.name} asks for {secret.name}, which it may not read yet: "
+                f"sdk assets grant {secret.name} {process.name}"
+            )
+    return sentences
 
 
 async def _find(client: Client, name: str) -> Process | None:

@@ -1,6 +1,7 @@
 """What a robot asks of its server, one method per endpoint."""
 
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from sdk.contract.jobs import Artifact
@@ -93,17 +94,18 @@ class RobotClient:
             timeout_seconds=REPORT_SECONDS,
         )
 
-    async def bring_artifact(self, job_id: int, attempt: int, name: str, file: Path) -> Artifact:
+    async def bring_artifact(
+        self, job_id: int, attempt: int, name: str, content: BinaryIO
+    ) -> Artifact:
         """Bring a file that an attempt left; it is read as it is sent."""
-        with file.open("rb") as content:
-            return await self._transport.send(
-                "PUT",
-                f"/api/runner/jobs/{job_id}/artifacts/{quote(name, safe='')}",
-                Artifact,
-                content,
-                params={"attempt": attempt},
-                timeout_seconds=ARTIFACT_SECONDS,
-            )
+        return await self._transport.send(
+            "PUT",
+            f"/api/runner/jobs/{job_id}/artifacts/{quote(name, safe='')}",
+            Artifact,
+            content,
+            params={"attempt": attempt},
+            timeout_seconds=ARTIFACT_SECONDS,
+        )
 
     async def download_package(self, package_id: int, destination: Path) -> str:
         """Return the SHA-256 of what was written."""

@@ -22,6 +22,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.retry",
         "sdk.robot_client",
         "sdk.running",
+        "sdk.strict_json",
         "sdk.transport",
     },
     "orchestrator_server/demo": {"orchestrator_server.demo", "sdk"},  # a client, from outside
@@ -33,16 +34,17 @@ MAY_IMPORT = {  # first match wins
         "sdk.contract",
         "sdk.failpoints",
         "sdk.masking",
+        "sdk.strict_json",
     },
 }
 PURE = {
-    *("annotations.py", "callers.py", "etags.py", "lifecycle.py"),
+    *("agent_runs.py", "annotations.py", "callers.py", "etags.py", "lifecycle.py"),
     *("names.py", "presence.py", "rules.py", "values.py", "wants.py"),
 }
 FORBIDDEN_IN_PURE = {"aiohttp", "asyncio", "os", "time", "random", "aiosqlite", "psycopg"}
 VERBS = {
     *("attempts.py", "beats.py", "claiming.py", "claims.py", "deciding.py"),
-    *("editing.py", "history.py", "outcomes.py", "service.py"),
+    *("editing.py", "history.py", "outcomes.py", "registration.py", "service.py"),
 }
 BELOW_THE_DOORS = {"assignments.py", *VERBS, *PURE}  # never look up at HTTP
 MAX_LINES, MAX_FUNCTION_LINES = 250, 40

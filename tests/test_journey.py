@@ -103,7 +103,15 @@ async def test_a_job_is_asked_for_run_and_remembered(admin, tmp_path):
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
-        ("raise SystemExit(3)", "exited with status 3"),
+        ("raise SystemExit(3)", "The script exited with status 3."),
+        (
+            "import sys; sys.exit('Login to SAP failed: user locked')",
+            "Login to SAP failed: user locked. The script exited with status 1.",
+        ),
+        (
+            "print('1 of 2')\nraise ValueError('no such customer 4711')",
+            "ValueError: no such customer 4711. The script exited with status 1.",
+        ),
         ("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
     ],
 )

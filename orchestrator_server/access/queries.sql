@@ -142,7 +142,8 @@ SELECT id, username, password_hash, is_admin, is_active FROM users
 WHERE lower(email) = lower(:email) ORDER BY id LIMIT 1;
 
 -- name: email_of_person
-SELECT email FROM users WHERE id = :id AND kind = 'person' AND email IS NOT NULL;
+SELECT email, username FROM users
+WHERE id = :id AND kind = 'person' AND is_active AND email IS NOT NULL;
 
 -- name: standing
 SELECT id, username, password_hash, is_admin, is_active FROM users WHERE id = :id;

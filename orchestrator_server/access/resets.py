@@ -33,8 +33,9 @@ class _Named(msgspec.Struct, frozen=True):
     username: str
 
 
-class _Email(msgspec.Struct, frozen=True):
+class _Address(msgspec.Struct, frozen=True):
     email: str
+    username: str
 
 
 class Mail(msgspec.Struct, frozen=True):
@@ -86,9 +87,9 @@ def issue(tx: Transaction, person: Person, user_id: int) -> ResetToken:
 
 
 def forgotten(
-    tx: Transaction, origin: Actor, username: str | None, email: str | None, *, can_mail: bool
-) -> Mail | None:
-    """A token for whoever this is, if it is a person who can be written to."""
+    tx: Transaction, origin: Actor, username: str | None, email: str | None
+) -> int | None:
+    """Note that a new password was asked for; the person whose it would be, if there is one."""
     found = service.find(tx, username) if username else None
     if found is None and email:
         found = tx.maybe(sql.by_email, Known, email=email)
@@ -99,10 +100,13 @@ def forgotten(
         entity_id=found.id if found else None,
         name=(username or email or "")[:64],
     )
-    if found is None or not found.is_active or not can_mail:
-        return None
-    to = tx.maybe(sql.email_of_person, _Email, id=found.id)
-    return Mail(to.email, found.username, _new_token(tx, found.id)[0]) if to else None
+    return found.id if found is not None and found.is_active else None
+
+
+def mail_to(tx: Transaction, user_id: int) -> Mail | None:
+    """A token for this user, if they are a person who can be written to."""
+    to = tx.maybe(sql.email_of_person, _Address, id=user_id)
+    return Mail(to.email, to.username, _new_token(tx, user_id)[0]) if to else None
 
 
 def holder(tx: Transaction, token: str) -> _Holder:

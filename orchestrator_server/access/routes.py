@@ -1,11 +1,13 @@
 """Signing in and out, and everything about one's own password, over HTTP."""
 
+from functools import partial
+
 from aiohttp import web
 from msgspec.structs import replace
 
 from orchestrator_server import mail, names
 from orchestrator_server.access import resets, service, tokens
-from orchestrator_server.access.callers import Actor, Person
+from orchestrator_server.access.callers import Person
 from orchestrator_server.access.passwords import check_strength
 from orchestrator_server.access.throttle import SIGN_INS
 from orchestrator_server.errors import Forbidden, Unauthenticated
@@ -17,6 +19,7 @@ from orchestrator_server.http.keys import (
     KEYS,
     MAILER,
     PASSWORDS,
+    PROXY_DETECTOR,
     SEALER,
     SETTINGS,
     THROTTLE,
@@ -41,6 +44,7 @@ async def login(request: web.Request, given: Login) -> AccessToken:
     """Sign in with a user name and a password, as an OAuth2 form or as JSON."""
     database, security = request.app[DATABASE], request.app[SETTINGS].security
     throttle, address = request.app[THROTTLE], request.remote or ""
+    request.app[PROXY_DETECTOR].note_sign_in(request)
     throttle.charge(SIGN_INS, address)
     account = names.key(given.username)
     known = await database.read(service.find, given.username)
@@ -50,7 +54,8 @@ async def login(request: web.Request, given: Login) -> AccessToken:
     # they are is asked afterwards: of many guesses at once each counts for the ones behind it.
     right = await request.app[PASSWORDS].verify(given.password, hashed)
     if known is None or not right or throttle.is_locked(account, address):
-        throttle.failed(account, address, security)
+        if known is not None:
+            throttle.failed(account, address, security)
         await database.write(service.sign_in_failed, origin(request), given.username)
         raise Unauthenticated("The user name or the password is wrong.")
     throttle.refund(SIGN_INS, address)
@@ -81,14 +86,14 @@ async def register(request: web.Request, wanted: Register) -> User:
 async def forgot(request: web.Request, wanted: Forgot) -> Accepted:
     """Ask for a token that sets a new password; it comes by mail. Always the same answer."""
     request.app[THROTTLE].charge("forgot", request.remote or "")
-    app, came_from = request.app, origin(request)
-
-    async def errand() -> None:
-        await _mail_token(app, came_from, wanted)
-
-    # Whether there is such a user, or too much was asked, shows in neither answer nor time.
-    if app[THROTTLE].may_mail(names.key(wanted.username or wanted.email or "")):
-        app[MAILER].later(errand)
+    app = request.app
+    # Whether there is such a user, or too much was asked, shows in neither answer nor time. Only
+    # a mail to an existing person is counted and queued, so that made-up names delay none.
+    found = await app[DATABASE].write(
+        resets.forgotten, origin(request), wanted.username, wanted.email
+    )
+    if found is not None and app[SETTINGS].all.email.enabled and app[THROTTLE].may_mail(found):
+        app[MAILER].later(partial(_mail_token, app, found))
     return Accepted()
 
 
@@ -143,12 +148,9 @@ async def _hashed(request: web.Request, password: str, username: str) -> str:
     return await request.app[PASSWORDS].hash(password)
 
 
-async def _mail_token(app: web.Application, came_from: Actor, wanted: Forgot) -> None:
+async def _mail_token(app: web.Application, person_id: int) -> None:
     settings = app[SETTINGS].all
-    is_on = settings.email.enabled
-    found = await app[DATABASE].write(
-        resets.forgotten, came_from, wanted.username, wanted.email, can_mail=is_on
-    )
+    found = await app[DATABASE].write(resets.mail_to, person_id)
     if found is None:
         return
     sealed = settings.email.password

@@ -152,7 +152,7 @@ def keep_token(
 
 
 def sign_in_failed(tx: Transaction, actor: Actor, username: str) -> None:
-    audit.record(tx, actor, "session.login", name=username[:64], metadata={"outcome": "refused"})
+    audit.record(tx, actor, "session.refused", name=username[:64])
 
 
 def sign_out(tx: Transaction, person: Person) -> None:

@@ -125,9 +125,7 @@ def update(
     before = shown(tx, stored)
     expected.must_fit(before)
     type_ = stored.type if wanted.type is UNSET else values.canonical(wanted.type)
-    if wanted.name is not UNSET and names.key(wanted.name) != names.key(stored.name):
-        _must_be_free(tx, wanted.name)
-    name = stored.name if wanted.name is UNSET else names.clean(wanted.name, what="asset")
+    name = stored.name if wanted.name is UNSET else _new_name(tx, stored, wanted.name)
     username = stored.username if wanted.username is UNSET else wanted.username
     if type_ is not AssetType.CREDENTIAL and wanted.username is UNSET:
         username = None
@@ -188,7 +186,8 @@ def _value(
     if keeps and stored.sealed is not None:
         if type_ not in values.SEALED:
             raise Invalid(
-                f"Asset {stored.name} was a {stored.type}; give its new value with its new type.",
+                f"Asset {stored.name} was {names.with_article(stored.type)}; give its new value "
+                "with its new type.",
                 pointer="#/value",
             )
         values.check(type_, MASK, username)
@@ -227,6 +226,12 @@ def _stored(tx: Transaction, asset_id: int) -> Stored:
 
 def _missing(asset_id: int) -> str:
     return f"There is no asset {asset_id}."
+
+
+def _new_name(tx: Transaction, stored: Stored, wanted: str) -> str:
+    if names.key(wanted) != names.key(stored.name):
+        _must_be_free(tx, wanted)
+    return names.clean(wanted, what="asset")
 
 
 def _must_be_free(tx: Transaction, name: str) -> None:

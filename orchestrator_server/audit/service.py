@@ -7,6 +7,7 @@ import msgspec
 
 from orchestrator_server import names
 from orchestrator_server.access.callers import Actor
+from orchestrator_server.audit.sentences import sentence
 from orchestrator_server.db import queries
 from orchestrator_server.db.rows import Json, utc
 from orchestrator_server.db.transaction import Transaction
@@ -56,12 +57,14 @@ def record(
     name: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> None:
-    """Record `action`, "<noun>.<past tense>". `before` and `after` are Resources: what has a
-    Resource has no secret in it."""
+    """Record `action`, "<noun>.<past tense>", which has its sentence in `sentences`. `before` and
+    `after` are Resources: what has a Resource has no secret in it."""
     entity_type, _, deed = action.partition(".")
     entity = after if after is not None else before
     identity = entity_id if entity_id is not None else getattr(entity, "id", None)
-    thing = f"{entity_type} {name or identity or ''}".rstrip()
+    name = None if name is None else names.readable(name)
+    actor = msgspec.structs.replace(actor, name=names.readable(actor.name))
+    details = metadata or {}
     tx.run(
         sql.insert,
         actor_type=actor.type,
@@ -72,12 +75,12 @@ def record(
         entity_type=entity_type,
         entity_id=identity,
         entity_name=name,
-        message=f"{actor.name}: {thing} {deed}",
+        message=sentence(action, actor, name or str(identity or ""), details),
         ip_address=actor.ip_address,
         user_agent=actor.user_agent,
         before=Json(before),
         after=Json(after),
-        metadata=Json(metadata or {}),
+        metadata=Json(details),
     )
 
 

@@ -9,6 +9,7 @@ from orchestrator_server.cli import options
 from orchestrator_server.config import Config
 from orchestrator_server.db.transaction import Database
 from orchestrator_server.keys import Keys
+from sdk.escapes import clean
 
 EXIT_BROKEN = 1
 
@@ -36,7 +37,8 @@ def verify(noted: str | None, data: Path, database_url: str | None) -> None:
     if verified.broken is not None:
         broken = verified.broken
         event = f", event {broken.event_id}" if broken.event_id else ""
-        click.echo(f"The audit trail is broken at link {broken.seq}{event}: {broken.why}", err=True)
+        sentence = f"The audit trail is broken at link {broken.seq}{event}: {broken.why}"
+        click.echo(clean(sentence), err=True)
         raise SystemExit(EXIT_BROKEN)
     click.echo(f"{verified.events} events are as they were written; {verified.waiting} are new.")
     click.echo(f"The last link is {verified.last_link}")

@@ -1,5 +1,6 @@
 """`orchestrator doctor`: whether everything is as it must be."""
 
+import os
 from pathlib import Path
 
 import click
@@ -7,11 +8,12 @@ import click
 from orchestrator_server.cli import options
 from orchestrator_server.config import Config
 from orchestrator_server.db.transaction import Database
-from orchestrator_server.doctor import service
+from orchestrator_server.doctor import advice, service
 from orchestrator_server.doctor.service import Finding, Review
 from orchestrator_server.keys import Keys
 from orchestrator_server.objects.open import store_at
 from orchestrator_server.packages import storage
+from sdk.escapes import clean
 
 EXIT_FOUND = 1
 
@@ -30,17 +32,19 @@ def command(data: Path, database_url: str | None, store: str | None) -> None:
     async def examine(database: Database, keys: Keys) -> tuple[list[Finding], list[Review]]:
         there = await storage.there(store_at(config, store))
         findings = await database.read(service.examine, keys, there)
-        return findings, await database.read(service.review)
+        are_trusted = bool(os.environ.get(options.TRUSTED_PROXY))
+        proxies = await database.read(advice.proxies, are_trusted=are_trusted)
+        return findings, [*await database.read(service.review), proxies]
 
     findings, reviews = options.on_existing_database(config, examine)
     for finding in findings:
         click.echo(f"{'no ' if finding.broken_by else 'ok '} {finding.promise}")
         for what in finding.broken_by:
-            click.echo(f"      {what}")
+            click.echo(clean(f"      {what}"))
     for review in reviews:
         if review.items:
             click.echo(f"review: {review.subject}")
         for item in review.items:
-            click.echo(f"      {item}")
+            click.echo(clean(f"      {item}"))
     if any(finding.broken_by for finding in findings):
         raise SystemExit(EXIT_FOUND)

@@ -18,11 +18,14 @@ from orchestrator_server.db.transaction import Database
 from orchestrator_server.errors import OrchestratorError, Unavailable
 from orchestrator_server.keys import Keys, WrongKeys
 from orchestrator_server.objects.store import WrongStore
+from sdk.escapes import clean
 
 T = TypeVar("T")
 
 EXIT_CONFIG = 78  # sysexits.h: something was found in an unconfigured or wrong state
 EXIT_LATER = 75  # sysexits.h: what is needed is away; it may help to try again
+
+TRUSTED_PROXY = "RUNWRIGHT_TRUSTED_PROXY"
 
 data = click.option(
     "--data",
@@ -108,5 +111,5 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def fail(sentence: str, status: int = EXIT_CONFIG) -> NoReturn:
-    click.echo(f"orchestrator: {sentence}", err=True)
+    click.echo(clean(f"orchestrator: {sentence}"), err=True)
     raise SystemExit(status)

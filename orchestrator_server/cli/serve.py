@@ -2,13 +2,41 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
+from orchestrator_server import addresses
 from orchestrator_server import log as logs
+from orchestrator_server.addresses import Network
 from orchestrator_server.cli import options, several
 from orchestrator_server.cli.worker import serve
 from orchestrator_server.config import Config
+
+
+class Cidr(click.ParamType[Network]):
+    """Addresses or networks; in the environment, with commas or spaces between them."""
+
+    name = "CIDR"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return rv.replace(",", " ").split()
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Network:
+        try:
+            network = addresses.parse_network(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        if network.prefixlen == 0:
+            self.fail(
+                f"{value} is every address; name those of your proxies, as clients could"
+                " otherwise choose the address that they are known by.",
+                param,
+                ctx,
+            )
+        return network
 
 
 @click.command("serve")
@@ -33,7 +61,17 @@ from orchestrator_server.config import Config
     "--allowed-host",
     "allowed_hosts",
     multiple=True,
-    help="A name this server answers to; may be repeated. On loopback: loopback names only.",
+    help="A name this server answers to; may be repeated. Default on loopback: loopback names."
+    " Health checks from loopback may always use those.",
+)
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    type=Cidr(),
+    multiple=True,
+    envvar=options.TRUSTED_PROXY,
+    help="A proxy whose X-Forwarded-For and X-Forwarded-Proto are believed, as an address or a"
+    " network; may be repeated.",
 )
 @click.option("--log-format", type=click.Choice(["console", "json"]), help="Over the setting.")
 @click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING"]))
@@ -46,6 +84,7 @@ def command(
     store: str | None,
     workers: int,
     allowed_hosts: tuple[str, ...],
+    trusted_proxies: tuple[Network, ...],
     log_format: str | None,
     log_level: str | None,
 ) -> None:
@@ -63,6 +102,7 @@ def command(
         host=host,
         port=port,
         allowed_hosts=allowed_hosts,
+        trusted_proxies=trusted_proxies,
         log_format=log_format,
         log_level=log_level,
         admin_password=os.environ.get("RUNWRIGHT_ADMIN_PASSWORD"),  # never an argument

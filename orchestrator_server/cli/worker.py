@@ -11,7 +11,8 @@ from aiohttp import web
 
 from orchestrator_server.access import service as people
 from orchestrator_server.app import create_app
-from orchestrator_server.config import LOOPBACK, Config
+from orchestrator_server.config import Config
+from orchestrator_server.http.connections import raise_file_limit
 from orchestrator_server.http.keys import DATABASE, SETUP_TOKEN
 from orchestrator_server.http.protocol import Runner
 
@@ -29,6 +30,7 @@ async def serve(config: Config) -> None:
         loop.add_signal_handler(number, stopping.set)
     if parent := multiprocessing.parent_process():
         loop.add_reader(parent.sentinel, _orphaned, parent.sentinel, stopping)
+    raise_file_limit()
     app = create_app(config)
     runner = Runner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
@@ -55,7 +57,7 @@ async def _announce(app: web.Application, config: Config, runner: Runner) -> Non
         show_setup(msgspec.structs.replace(config, port=port), token)
     elif config.workers == 1 and not await app[DATABASE].read(people.has_admin):
         log.warning("there is no administrator yet; run: orchestrator user create NAME --admin")
-    if config.host not in LOOPBACK:
+    if not config.is_on_loopback:
         log.warning("passwords and tokens cross the network readable; put TLS in front of this")
 
 

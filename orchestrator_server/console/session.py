@@ -15,11 +15,10 @@ from orchestrator_server.access import tokens
 from orchestrator_server.access.callers import Person
 from orchestrator_server.errors import Forbidden, Unauthenticated
 from orchestrator_server.http.identify import origin
-from orchestrator_server.http.keys import CLOCK, DATABASE, KEYS, SETTINGS
+from orchestrator_server.http.keys import CLOCK, DATABASE, KEYS, PROXIES, SETTINGS
 
 NAME = "runwright"
 HOST_NAME = "__Host-runwright"  # a browser takes it over TLS only, and from this host alone
-_OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via")
 
 
 class SignedIn(NamedTuple):
@@ -61,10 +60,10 @@ def forget(request: web.Request, response: web.Response) -> None:
 
 
 def is_same_place(request: web.Request, address: str | None) -> bool:
-    """Whether the browser sits where `address` is; behind a proxy nobody can know."""
-    is_forwarded = any(name in request.headers for name in _OF_PROXIES)
+    """Whether the browser sits where `address` is; unknown behind a proxy that is not trusted."""
+    is_hidden = request.app[PROXIES].is_hidden(request)
     ends_tls_elsewhere = _is_over_tls(request) and not request.secure
-    return address == request.remote and not is_forwarded and not ends_tls_elsewhere
+    return address == request.remote and not is_hidden and not ends_tls_elsewhere
 
 
 def must_be_our_form(request: web.Request) -> None:

@@ -3,6 +3,7 @@
 import click
 
 from sdk.contract.jobs import Job
+from sdk.escapes import clean
 
 _COLORS = ["cyan", "magenta", "yellow", "blue", "green"]
 
@@ -12,7 +13,9 @@ def say(text: str) -> None:
 
 
 def event(job: Job, text: str) -> None:
-    label = click.style(f"{job.process_name:>12} #{job.id}", fg=_COLORS[job.id % len(_COLORS)])
+    label = click.style(
+        clean(f"{job.process_name:>12} #{job.id}"), fg=_COLORS[job.id % len(_COLORS)]
+    )
     click.echo(f"{label}  {text}")
 
 
@@ -26,4 +29,4 @@ def progress(job: Job) -> None:
     if job.progress is not None:
         done = round(job.progress.fraction * 20)
         bar = "█" * done + "░" * (20 - done)
-        event(job, f"{bar} {job.progress.fraction:4.0%}  {job.progress.message}")
+        event(job, f"{bar} {job.progress.fraction:4.0%}  {clean(job.progress.message)}")

@@ -19,8 +19,8 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON_BYTES = 1024 * 1024
-IDLE_SECONDS = 30.0  # without a byte
-TOTAL_SECONDS = 120.0
+WINDOW_SECONDS = 30.0  # of waiting for the client
+WINDOW_BYTES = 30 * 64 * 1024  # which come in each window; a smaller body comes within one
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -55,13 +55,9 @@ async def read(request: web.Request, limit_bytes: int) -> bytes:
         _must_fit(body, limit_bytes)
         return body
     pieces = bytearray()
-    try:
-        async with asyncio.timeout(TOTAL_SECONDS):
-            while chunk := await in_time(content.readany()):
-                pieces += chunk
-                _must_fit(pieces, limit_bytes)
-    except TimeoutError as error:
-        raise TooSlow(f"The body took longer than {TOTAL_SECONDS:.0f} seconds.") from error
+    async for chunk in chunks(request):
+        pieces += chunk
+        _must_fit(pieces, limit_bytes)
     return bytes(pieces)
 
 
@@ -72,17 +68,48 @@ def _must_fit(body: bytes | bytearray, limit_bytes: int) -> None:
 
 async def chunks(request: web.Request) -> AsyncIterator[bytes]:
     """The body as it comes; it must keep coming."""
-    while chunk := await in_time(request.content.readany()):
+    while chunk := await in_time(request, request.content.readany()):
         yield chunk
 
 
-async def in_time(reading: Awaitable[T]) -> T:
-    """The next piece of a body, or TooSlow."""
+class _Pace:
+    """How fast a body comes. Only the time counts in which the server waits for the client."""
+
+    def __init__(self) -> None:
+        self._waited, self._bytes = 0.0, 0  # in this window
+
+    async def next(self, reading: Awaitable[T]) -> T:
+        """Raises TimeoutError if a whole window brings too little."""
+        loop = asyncio.get_running_loop()
+        if self._waited >= WINDOW_SECONDS:
+            self._waited, self._bytes = 0.0, 0
+        is_enough = self._bytes >= WINDOW_BYTES  # then the next window may begin at once
+        began = loop.time()
+        left = WINDOW_SECONDS * (2 if is_enough else 1) - self._waited
+        async with asyncio.timeout(left):
+            piece = await reading
+        self._waited += loop.time() - began
+        if isinstance(piece, bytes | bytearray):
+            self._bytes += len(piece)
+        if self._waited >= WINDOW_SECONDS and self._bytes < WINDOW_BYTES:
+            raise TimeoutError
+        return piece
+
+
+_PACE = web.RequestKey("pace", _Pace)
+
+
+async def in_time(request: web.Request, reading: Awaitable[T]) -> T:
+    """The next piece of the body, or TooSlow."""
+    if (pace := request.get(_PACE)) is None:
+        pace = request[_PACE] = _Pace()
     try:
-        async with asyncio.timeout(IDLE_SECONDS):
-            return await reading
+        return await pace.next(reading)
     except TimeoutError as error:
-        raise TooSlow(f"No byte of the body came for {IDLE_SECONDS:.0f} seconds.") from error
+        raise TooSlow(
+            f"The body came too slowly: in {WINDOW_SECONDS:.0f} seconds a body comes whole, or at "
+            f"least {WINDOW_BYTES // 1024:,} KiB of it."
+        ) from error
     except (web.RequestPayloadError, HttpProcessingError, ValueError) as error:
         raise Malformed("The body is cut or cannot be read.") from error
 
@@ -94,7 +121,7 @@ async def parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
         reader = await request.multipart()
     except (AssertionError, ValueError, KeyError) as error:
         raise Malformed("The form cannot be read; is its boundary right?") from error
-    while (part := await in_time(reader.next())) is not None:
+    while (part := await in_time(request, reader.next())) is not None:
         if not isinstance(part, BodyPartReader):
             raise Malformed("A form inside the form is not understood.")
         yield part

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from orchestrator_server.errors import NotFound
 from orchestrator_server.http.keys import OBJECTS, SUSPECTS
+from orchestrator_server.http.problems import client_has_gone
 from orchestrator_server.objects.store import Missing, ObjectStore
 
 REMEDY = "restore it from a backup, or send it again"
@@ -59,9 +60,9 @@ async def send(request: web.Request, wanted: Wanted, headers: dict[str, str]) ->
     try:
         async for piece in pieces:
             await response.write(piece)
-    except ConnectionError:
-        raise  # the client is gone
     except Exception as error:
+        if isinstance(error, ConnectionError) and client_has_gone(request):
+            raise
         log.error("a download was broken off", name=wanted.name, why=str(error))
         if isinstance(error, NotFound):
             request.app[SUSPECTS].add(wanted.name)

@@ -33,7 +33,7 @@ class Door(Enum):
 
 def origin(request: web.Request) -> Actor:
     """Where a request comes from, before it is known from whom. Headers that a proxy might
-    add are not believed: anybody can send them."""
+    add count only from trusted ones (`http/proxies.py`): anybody can send them."""
     user_agent = request.headers.get("User-Agent", "")[:_USER_AGENT_CHARACTERS]
     return Actor(
         type=ActorType.SYSTEM,

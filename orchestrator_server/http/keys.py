@@ -16,6 +16,7 @@ from orchestrator_server.errors import Unavailable
 from orchestrator_server.hints import Hints
 from orchestrator_server.http.known import Known
 from orchestrator_server.http.metrics import Metrics
+from orchestrator_server.http.proxies import ProxyDetector, TrustedProxies
 from orchestrator_server.jobs.logs import Logs
 from orchestrator_server.jobs.wants import Taker
 from orchestrator_server.keys import Keys
@@ -36,6 +37,7 @@ CLOCK: web.AppKey[Clock] = web.AppKey("clock", Callable)  # type: ignore[arg-typ
 DATA_FOLDER = web.AppKey("data_folder", Path)
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 HEARD = web.AppKey("heard", Heard)
+HAS_REMOTE_CLIENTS = web.AppKey("has_remote_clients", bool)
 HINTS = web.AppKey("hints", Hints)
 HOSTS: web.AppKey[frozenset[str] | None] = web.AppKey("hosts", frozenset)
 KEYS = web.AppKey("keys", Keys)
@@ -47,6 +49,8 @@ METRICS = web.AppKey("metrics", Metrics)
 OBJECTS: web.AppKey[ObjectStore] = web.AppKey("objects", ObjectStore)
 OPENAPI = web.AppKey("openapi", bytes)
 ORDERS: web.AppKey[Wakeups[int]] = web.AppKey("orders", Wakeups)
+PROXIES = web.AppKey("proxies", TrustedProxies)
+PROXY_DETECTOR = web.AppKey("proxy_detector", ProxyDetector)
 PASSWORDS = web.AppKey("passwords", Passwords)
 SDK_WAITING = web.AppKey("sdk_waiting", Waiting)
 SEALER = web.AppKey("sealer", Sealer)

@@ -33,6 +33,8 @@ STATUS: dict[type[errors.OrchestratorError], HTTPStatus] = {
 # After these the rest of the body is not read, so the connection cannot be used again.
 _ENDS_CONNECTION = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT}
 
+CLIENT_HAS_GONE = 499  # as nginx has it
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -51,14 +53,18 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         return _from_aiohttp(request, error)
-    except ConnectionError:
-        raise  # the client is gone; there is nobody to answer
     except Exception as error:
+        if isinstance(error, ConnectionError) and client_has_gone(request):
+            return web.Response(status=CLIENT_HAS_GONE)  # is not sent, but counted and logged
         return _unforeseen(request, error)
 
 
 def status_of(error: errors.OrchestratorError) -> HTTPStatus:
     return next(status for kind, status in STATUS.items() if isinstance(error, kind))
+
+
+def client_has_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def path_in_log(request: web.Request) -> str:
@@ -89,7 +95,8 @@ def _refused(request: web.Request, error: errors.OrchestratorError) -> web.Respo
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.Unavailable | errors.TooMany):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
-    if status in _ENDS_CONNECTION:
+    is_cut_short = isinstance(error, errors.Unavailable) and not request.content.is_eof()
+    if status in _ENDS_CONNECTION or is_cut_short:
         response.force_close()
     return response
 

@@ -20,6 +20,7 @@ from orchestrator_server.etags import Expected
 from orchestrator_server.http import bodies
 from orchestrator_server.http.identify import Door, identify
 from orchestrator_server.http.keys import CALLER, CHANGES, KNOWN, ROUTE_PATH
+from orchestrator_server.http.protocol import Protocol
 from orchestrator_server.http.routes import NAME_IN_PATH, Route
 from sdk.contract.base import MAX_ID, Page
 
@@ -66,6 +67,7 @@ def _guarded(route: Route) -> Handler:
         caller = await identify(request, route.door)
         if caller is not None:
             request[CALLER] = caller
+            _tell_connection(request)
         _check_rights(route, caller)
         arguments: dict[str, Any] = {name: _path_id(request, name) for name in route.ids}
         arguments |= {name: _path_text(request, name) for name in route.texts}
@@ -100,6 +102,12 @@ def _may_change_callers(route: Route) -> bool:
     another one."""
     by_people = route.door in (Door.PEOPLE, Door.PUBLIC) and route.method != "GET"
     return by_people and not route.path.startswith(_ABOUT_WORK)
+
+
+def _tell_connection(request: web.Request) -> None:
+    """A known caller may take longer over a body than a stranger."""
+    if not request.content.is_eof() and isinstance(request.protocol, Protocol):
+        request.protocol.caller_is_known(request.remote or "")
 
 
 def _check_rights(route: Route, caller: Caller | None) -> None:

@@ -44,6 +44,14 @@ UPDATE machines SET name = :name, name_key = :name_key, allowed_labels = :allowe
     updated_at = :now
 WHERE id = :id;
 
+-- name: hold
+-- SQLite has one writer already.
+SELECT id FROM machines WHERE id = :id;
+
+-- name: hold [postgres]
+-- NO KEY: what refers to the machine may go on being written.
+SELECT id FROM machines WHERE id = :id FOR NO KEY UPDATE;
+
 -- name: seen
 UPDATE machines SET last_seen_at = :now WHERE id = :id;
 

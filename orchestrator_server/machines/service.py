@@ -108,6 +108,11 @@ def id_of_key(tx: Transaction, machine_key: str | None) -> int:
     raise Unauthenticated("This machine key is not valid; ask an operator for a new one.")
 
 
+def hold(tx: Transaction, machine_id: int) -> None:
+    """Let registrations on one machine come one after the other, until this unit ends."""
+    tx.one(sql.hold, _Id, missing=f"There is no machine {machine_id}.", id=machine_id)
+
+
 def heard(tx: Transaction, machine_ids: list[int], at: datetime) -> None:
     tx.run(sql.heard, ids=Json(machine_ids), at=at)
 

@@ -127,9 +127,9 @@ async def _receive(request: web.Request, incoming: Incoming) -> _Form:
     async for part in bodies.parts(request):
         if part.name == "file" and file_name is None and part.filename:
             file_name = part.filename
-            await _save(part, incoming)
+            await _save(request, part, incoming)
         elif part.name in ("name", "version") and part.name not in fields and not part.filename:
-            fields[part.name] = await _text(part)
+            fields[part.name] = await _text(request, part)
         else:
             raise Malformed("The form has one `file` and optionally one `name` and `version`.")
     if file_name is None:
@@ -138,14 +138,14 @@ async def _receive(request: web.Request, incoming: Incoming) -> _Form:
     return _Form(file_name, fields)
 
 
-async def _save(part: BodyPartReader, incoming: Incoming) -> None:
-    while chunk := await bodies.in_time(part.read_chunk(CHUNK_BYTES)):
+async def _save(request: web.Request, part: BodyPartReader, incoming: Incoming) -> None:
+    while chunk := await bodies.in_time(request, part.read_chunk(CHUNK_BYTES)):
         incoming.write(chunk)
 
 
-async def _text(part: BodyPartReader) -> str:
+async def _text(request: web.Request, part: BodyPartReader) -> str:
     value = b""
-    while chunk := await bodies.in_time(part.read_chunk(_FIELD_BYTES)):
+    while chunk := await bodies.in_time(request, part.read_chunk(_FIELD_BYTES)):
         value += chunk
         if len(value) > _FIELD_BYTES:
             raise Malformed("A field of the form is too long.")

@@ -78,6 +78,8 @@ def schema_of(package: Package, script_path: str) -> dict[str, Any] | None:
     for entry in script.entrypoints:
         if entry.name == function:
             return entry.parameters_schema
+    if not script.is_complete and function.isidentifier() and not function.startswith("_"):
+        return None  # it may be there: a script that is too large is not read
     raise Invalid(
         f"{path} of package {package.name} {package.version} has no function {function!r} that "
         "could be called from outside.",

@@ -22,6 +22,37 @@ UPDATE robots SET previous_token_hash = coalesce(previous_token_hash, token_hash
     token_hash = :token_hash, token_hint = :token_hint, updated_at = :now
 WHERE id = :id;
 
+-- name: agent_runs
+-- A second agent is known by all robots of the first one.
+SELECT r.agent_instance, r.agent_version, r.agent_run, r.agent_run_number, r.agent_run_since,
+       r.displaced_run, r.displaced_run_number, r.refused_run, r.last_heartbeat,
+       (SELECT max(o.duplicate_agent_at) FROM robots AS o
+        WHERE o.machine_id = r.machine_id AND o.agent_instance = r.agent_instance)
+           AS duplicate_agent_at
+FROM robots AS r WHERE r.id = :id;
+
+-- name: run_number
+-- Of a run that has registered as any robot of the machine before.
+SELECT agent_run_number AS number FROM robots
+WHERE machine_id = :machine_id AND agent_run = :run
+UNION
+SELECT displaced_run_number FROM robots
+WHERE machine_id = :machine_id AND displaced_run = :run;
+
+-- name: next_run_number
+SELECT coalesce(max(agent_run_number), 0) + 1 AS number FROM robots
+WHERE machine_id = :machine_id;
+
+-- name: save_agent_runs
+UPDATE robots SET agent_instance = :agent_instance, agent_run = :agent_run,
+    agent_run_number = :agent_run_number, agent_run_since = :agent_run_since,
+    displaced_run = :displaced_run, displaced_run_number = :displaced_run_number,
+    refused_run = :refused_run
+WHERE id = :id;
+
+-- name: note_duplicate
+UPDATE robots SET duplicate_agent_at = :now WHERE id = :id;
+
 -- name: tell
 UPDATE robots SET machine_info = :machine_info, agent_version = :agent_version WHERE id = :id;
 
@@ -67,7 +98,7 @@ UPDATE robots SET previous_token_hash = NULL WHERE id = :id AND previous_token_h
 SELECT r.id, r.name, r.is_paused AS paused, r.pause_comment, r.labels, r.assigned_labels,
        r.refused_labels, r.credential_asset_id,
        r.last_heartbeat, r.machine_id, m.name AS machine_name, r.machine_info,
-       r.agent_version, r.created_at, r.updated_at,
+       r.agent_version, r.duplicate_agent_at, r.created_at, r.updated_at,
        CASE WHEN r.last_heartbeat > :online_since THEN 'online' ELSE 'offline' END AS status,
        (SELECT j.id FROM jobs AS j WHERE j.robot_id = r.id AND j.status = 'running')
            AS current_job_id

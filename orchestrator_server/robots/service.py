@@ -1,4 +1,4 @@
-"""The verbs of a robot: be created or registered, be known by its token, beat."""
+"""The verbs of a robot: be created, be known by its token, beat."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,6 @@ from orchestrator_server.robots import labeling
 from sdk.contract.audit import ActorType
 from sdk.contract.base import Page
 from sdk.contract.robots import Robot, RobotCreate, RobotCreated, RobotQuery, RobotStatus
-from sdk.contract.runner import RobotRegister, RobotRegistered
 
 sql = queries.load(__package__)
 
@@ -29,7 +28,7 @@ class _Id(msgspec.Struct, frozen=True):
     id: int
 
 
-class _Named(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True):
     id: int
     name: str
     machine_id: int | None
@@ -42,7 +41,7 @@ class Held(msgspec.Struct, frozen=True):
     is_paused: bool
 
 
-class _ByToken(_Named, frozen=True):
+class _ByToken(Named, frozen=True):
     is_current: bool
     has_previous: bool
 
@@ -51,48 +50,15 @@ def create(
     tx: Transaction, actor: Actor, wanted: RobotCreate, online_since: datetime
 ) -> RobotCreated:
     name = names.clean_plain(wanted.name, what="robot")
-    if tx.maybe(sql.by_name, _Named, name_key=names.key(name)):
+    if tx.maybe(sql.by_name, Named, name_key=names.key(name)):
         raise AlreadyExists(f"There is a robot {name} already.")
     if wanted.machine_id is not None:
         machines.get(tx, wanted.machine_id, online_since)
     token = secrets.new("rbt")
-    robot_id = _insert(tx, name, wanted.machine_id, token, assigned=wanted.labels)
+    robot_id = insert(tx, name, wanted.machine_id, token, assigned=wanted.labels)
     robot = get(tx, robot_id, online_since)
     audit.record(tx, actor, "robot.created", after=robot, name=name)
     return RobotCreated(**msgspec.structs.asdict(robot), api_token=token.text)
-
-
-def register(
-    tx: Transaction, origin: Actor, wanted: RobotRegister, online_since: datetime
-) -> RobotRegistered:
-    """Make the robot, or give one that this machine owns a new token."""
-    machine_id = machines.id_of_key(tx, wanted.machine_key)
-    name = names.clean_plain(wanted.name, what="robot")
-    info = wanted.machine_info or {}
-    token = secrets.new("rbt")
-    known = tx.maybe(sql.by_name, _Named, name_key=names.key(name))
-    if known is None:
-        requested = wanted.labels or []
-        robot_id = _insert(tx, name, machine_id, token, info, wanted.agent_version, requested)
-    elif known.machine_id != machine_id:
-        raise Conflict(
-            f"The name {name} belongs to a robot of another machine; choose another name.",
-            kind="name-taken",
-        )
-    else:
-        robot_id = known.id
-        tx.run(sql.renew_token, id=robot_id, token_hash=token.hash, token_hint=token.hint)
-        tx.run(sql.tell, id=robot_id, machine_info=Json(info), agent_version=wanted.agent_version)
-        hold(tx, robot_id)
-        if wanted.labels is not None:
-            tx.run(sql.request_labels, id=robot_id, requested_labels=Json(wanted.labels))
-        labeling.relabel(tx, robot_id)
-    machines.seen(tx, machine_id, wanted.machine_info)
-    actor = msgspec.structs.replace(origin, type=ActorType.ROBOT, name=name)
-    audit.record(tx, actor, "robot.registered", after=get(tx, robot_id, online_since), name=name)
-    return RobotRegistered(
-        robot_id=robot_id, api_token=token.text, name=name, machine_id=machine_id
-    )
 
 
 def by_token(tx: Transaction, token: str, origin: Actor) -> tuple[RobotCaller, bool]:
@@ -112,7 +78,7 @@ def forget_previous_token(tx: Transaction, robot_id: int) -> None:
 
 
 def is_named(tx: Transaction, name: str) -> bool:
-    return tx.maybe(sql.by_name, _Named, name_key=names.key(name)) is not None
+    return tx.maybe(sql.by_name, Named, name_key=names.key(name)) is not None
 
 
 def hold(tx: Transaction, robot_id: int) -> Held:
@@ -177,7 +143,7 @@ def heard(tx: Transaction, robot_ids: list[int], at: datetime) -> None:
     tx.run(sql.heard, ids=Json(robot_ids), at=at)
 
 
-def _insert(
+def insert(
     tx: Transaction,
     name: str,
     machine_id: int | None,

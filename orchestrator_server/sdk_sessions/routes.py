@@ -13,11 +13,13 @@ from orchestrator_server.http.identify import origin
 from orchestrator_server.http.keys import (
     CLOCK,
     DATABASE,
+    HAS_REMOTE_CLIENTS,
     KEYS,
     SDK_WAITING,
     SETTINGS,
     THROTTLE,
 )
+from orchestrator_server.http.proxies import is_forwarded
 from orchestrator_server.http.routes import delete, get, post, public_get, public_post
 from orchestrator_server.sdk_sessions import deciding, service
 from orchestrator_server.sdk_sessions.waiting import INTERVAL_SECONDS
@@ -39,11 +41,21 @@ CODES = "sdk codes"  # wrong ones, of one person
 async def start_sdk_session(request: web.Request, wanted: SdkStart) -> SdkStarted:
     """Begin to sign in on a developer's machine. A person has five minutes to confirm it."""
     request.app[THROTTLE].charge("sdk starts", request.remote or "")
+    public_url = request.app[SETTINGS].general.public_url
+    # Behind a proxy an address may stand for many machines, and a session without a challenge
+    # would be shared by all of them.
+    is_same_machine = not (
+        request.app[HAS_REMOTE_CLIENTS] or public_url or is_forwarded(request.headers)
+    )
     started = await request.app[DATABASE].write(
-        service.start, request.app[KEYS], origin(request), wanted
+        service.start,
+        request.app[KEYS],
+        origin(request),
+        wanted,
+        may_share=wanted.code_challenge is not None or is_same_machine,
     )
     # Never from the Host header: whoever sends it would choose where people confirm.
-    address = (request.app[SETTINGS].general.public_url or "") + PAGE
+    address = (public_url or "") + PAGE
     return SdkStarted(
         session_id=started.session_id,
         user_code=started.user_code,

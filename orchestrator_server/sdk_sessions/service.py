@@ -38,6 +38,7 @@ sql = queries.load(__package__)
 LIFE = timedelta(minutes=5)
 KEPT = timedelta(days=1)  # so that what is over can still be told from what never was
 MOST_OPEN = 1000
+UNSHARED = ""  # in place of a challenge: no other request is answered with this session
 CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels: no words (RFC 8628, section 6.1)
 
 
@@ -81,19 +82,17 @@ class Id(msgspec.Struct, frozen=True):
 PENDING, READY, EXPIRED = Collected("pending"), Collected("ready"), Collected("expired")
 
 
-def start(tx: Transaction, keys: Keys, origin: Actor, wanted: SdkStart) -> Started:
-    """A new session, or the one that the same machine at the same address has begun already."""
+def start(
+    tx: Transaction, keys: Keys, origin: Actor, wanted: SdkStart, *, may_share: bool
+) -> Started:
+    """A new session; with `may_share`, the one that waits already for the same machine, address,
+    challenge and scopes."""
     machine = names.clean(wanted.machine_name, what="machine", pointer="#/machine_name")
     scopes = sorted({SdkScope.DEFAULT, *wanted.scopes})
     same = {"machine_name": machine, "ip_address": origin.ip_address}
-    if wanted.code_challenge is None:
-        known = tx.maybe(sql.waiting_without_challenge, Session, **same)
-    else:
-        known = tx.maybe(sql.waiting, Session, code_challenge=wanted.code_challenge, **same)
-    if known is not None and known.scopes == scopes:
-        return Started(
-            _session_id(keys, known.user_code, known.expires_at), known.user_code, known.expires_at
-        )
+    if may_share and (known := _waiting(tx, wanted, same)) and known.scopes == scopes:
+        session_id = _session_id(keys, known.user_code, known.expires_at)
+        return Started(session_id, known.user_code, known.expires_at)
     _make_room(tx, origin)
     user_code, expires_at = _new_code(), tx.now + LIFE
     session_id = _session_id(keys, user_code, expires_at)
@@ -101,13 +100,19 @@ def start(tx: Transaction, keys: Keys, origin: Actor, wanted: SdkStart) -> Start
         sql.insert,
         session_hash=hash_of(session_id),
         user_code=user_code,
-        code_challenge=wanted.code_challenge,
+        code_challenge=wanted.code_challenge or (None if may_share else UNSHARED),
         scopes=Json(scopes),
         expires_at=expires_at,
         **same,
     )
     audit.record(tx, origin, "sdk_session.started", name=machine)
     return Started(session_id, user_code, expires_at)
+
+
+def _waiting(tx: Transaction, wanted: SdkStart, same: dict[str, str | None]) -> Session | None:
+    if wanted.code_challenge is None:
+        return tx.maybe(sql.waiting_without_challenge, Session, **same)
+    return tx.maybe(sql.waiting, Session, code_challenge=wanted.code_challenge, **same)
 
 
 def status(tx: Transaction, origin: Actor, session_id: str, verifier: str | None) -> Collected:
@@ -177,7 +182,7 @@ def _standing(
 
 
 def _is_theirs(session: Session, origin: Actor, verifier: str | None) -> bool:
-    if session.code_challenge is None:
+    if not session.code_challenge:
         return session.ip_address == origin.ip_address
     digest = hashlib.sha256((verifier or "").encode("utf-8", "surrogatepass")).digest()
     challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -22,6 +22,7 @@ from robot_agent.environments.uv import UvFailed
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
 from sdk.running import needs
+from sdk.running.command import LAUNCHER
 from sdk.running.files import Unreadable
 
 __all__ = ["READY", "Environment", "Shelf"]
@@ -63,6 +64,11 @@ class Shelf:
         self._building: dict[Path, asyncio.Task[None]] = {}
         self._needs: dict[tuple[str, str], needs.Needs] = {}  # by package and script
         self._pythons: dict[str, Path] = {}  # by what was asked for
+
+    @property
+    def launcher(self) -> Path:
+        """What calls a function of a script, beside the `sdk.runtime` that scripts import."""
+        return self._runtime / "sdk" / "runtime" / LAUNCHER.name
 
     async def lay_out(self) -> None:
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -66,7 +66,7 @@ def write_runtime(runtime: Path) -> None:
     """Only what scripts import: nothing else of ours, and nothing that we need, is in their way."""
     source = resources.files("sdk")
     (runtime / "sdk" / "runtime").mkdir(parents=True, exist_ok=True)
-    files = [("__init__.py", source / "__init__.py")]
+    files = [(name, source / name) for name in ("__init__.py", "strict_json.py")]
     files += [(f"runtime/{file.name}", file) for file in (source / "runtime").iterdir()]
     for name, file in files:
         if name.endswith(".py"):

@@ -12,6 +12,7 @@ from robot_agent import checks, config, doctor, endpoint, status
 from robot_agent.checks import Finding, Mark
 from robot_agent.service import install as installing
 from robot_agent.status import NOT_RUNNING
+from sdk.escapes import clean, clean_json
 
 SERVICE = "runwright-agent"
 called = click.option("--service", default=SERVICE, help=f"Its name; {SERVICE}.")
@@ -57,7 +58,7 @@ def install(
             found.append(asyncio.run(doctor.accepted(settings, key)))
         for one in found:
             if one.mark is Mark.WARNING:
-                click.echo(f"Warning: {one.about}: {one.sentence}", err=True)
+                click.echo(clean(f"Warning: {one.about}: {one.sentence}"), err=True)
         return found
 
     seen = installing.install(by, plan, settings, key, look=look, wait_seconds=wait_seconds)
@@ -108,4 +109,4 @@ def tell(service: str, health_port: int, as_json: bool) -> None:
 
 
 def _say(sentence: str, as_json: bool, told: dict[str, object]) -> None:
-    click.echo(msgspec.json.encode(told) if as_json else sentence)
+    click.echo(clean_json(msgspec.json.encode(told).decode()) if as_json else clean(sentence))

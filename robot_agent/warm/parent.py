@@ -5,6 +5,11 @@ and nothing of a job is ever in it. Started by `parents.py`, as
 `python parent.py <descriptor of a socket> <module to load> …`.
 """
 
+# ruff: noqa: E402 -- what Python itself loads is noted before we load more
+import sys
+
+AT_START = frozenset(sys.modules)
+
 import atexit
 import contextlib
 import ctypes
@@ -18,7 +23,6 @@ import select
 import signal
 import socket
 import struct
-import sys
 import types
 
 assert sys.platform != "win32"  # noqa: S101 -- for mypy, which then skips this file there
@@ -53,8 +57,7 @@ def serve(connection: socket.socket) -> "types.SimpleNamespace | None":
             if request is None:
                 return None
             mother = os.getpid()
-            child = os.fork()
-            if child == 0:
+            if (child := os.fork()) == 0:
                 signal.set_wakeup_fd(-1)
                 _become(request, output, mother)
                 return request
@@ -81,8 +84,7 @@ def _receive(connection: socket.socket) -> "tuple[types.SimpleNamespace | None, 
     [size] = LENGTH.unpack(head)
     body = b""
     while len(body) < size:
-        piece = connection.recv(size - len(body))
-        if not piece:
+        if not (piece := connection.recv(size - len(body))):
             return None, -1
         body += piece
     return types.SimpleNamespace(**json.loads(body)), descriptors[0]
@@ -113,9 +115,7 @@ def _change_environment(wanted: "dict[str, str]") -> None:
     """Most of it is as it is to be: what is not touched need not be copied either."""
     for name in os.environ.keys() - wanted.keys():
         del os.environ[name]
-    for name, value in wanted.items():
-        if os.environ.get(name) != value:
-            os.environ[name] = value
+    os.environ.update({n: value for n, value in wanted.items() if os.environ.get(n) != value})
 
 
 def _die_with(mother: int) -> None:
@@ -124,10 +124,8 @@ def _die_with(mother: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != mother:  # she died before we could ask
         os._exit(1)
-    with contextlib.suppress(OSError):  # where there is no such file, or none may write it
-        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(descriptor, KILLED_BEFORE_US)
-        os.close(descriptor)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", 0) as file:  # noqa: PTH123
+        file.write(KILLED_BEFORE_US)  # else there is no such file, or none may write it
 
 
 def _show_mark(value: str) -> None:
@@ -150,26 +148,27 @@ def _reseed() -> None:
 
 
 def run(argv: "list[str]") -> None:
-    """As `python argv…` would run it, which is a file, or -m with a module."""
-    if argv[0] == "-m":
-        import runpy
-
-        sys.path[0] = os.getcwd()  # noqa: PTH109
-        sys.argv = argv[1:]
-        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
-        return
+    """As `python argv…` would run it: the script, or what calls a function of it, which is last."""
     script = argv[0]
+    _forget_shadowed(os.path.dirname(argv[-1]))  # noqa: PTH120
     sys.argv = argv
-    sys.path[0] = os.path.dirname(script)  # noqa: PTH120
+    sys.path.insert(0, os.path.dirname(script))  # noqa: PTH120
     with open(script, "rb") as file:  # noqa: PTH123
         code = compile(file.read(), script, "exec", dont_inherit=True)
     main = types.ModuleType("__main__")
     loader = importlib.machinery.SourceFileLoader("__main__", script)
-    main.__dict__.update(
-        __file__=script, __cached__=None, __builtins__=__builtins__, __loader__=loader
-    )
+    main.__dict__.update(__file__=script, __cached__=None, __loader__=loader)
     sys.modules["__main__"] = main
     exec(code, main.__dict__)  # noqa: S102 -- a script is what we are for
+
+
+def _forget_shadowed(folder: str) -> None:
+    """Forget what was loaded, where `folder` has a module of that name: a cold start finds it."""
+    there = {entry.partition(".")[0] for entry in _listdir(folder)} - AT_START
+    for name in [name for name in sys.modules if name.partition(".")[0] in there]:
+        spec = importlib.machinery.PathFinder.find_spec(name.partition(".")[0], [folder])
+        if spec is not None and spec.origin is not None:  # a folder without __init__.py gives way
+            del sys.modules[name]
 
 
 def status_of(argv: "list[str]") -> int:
@@ -227,6 +226,7 @@ def _ends(things: "list[object]") -> "set[int]":
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     before = _ends(gc.get_objects()) | {*map(id, (types.GeneratorType, io.BytesIO, io.StringIO))}
+    del sys.path[0]  # our folder: nothing in it is meant by these names
     for module in sys.argv[2:]:
         importlib.import_module(module)
     # For a module with such an object of its own there is Python's whole end, in each child.

@@ -142,10 +142,12 @@ class Parent:
                 if pid := told.get("started"):
                     child = self._children[pid] = WarmChild(pid)
                     self._born.put_nowait(child)
-                elif pid := told.get("ended"):
-                    self._children.pop(pid).end(told["code"])
+                elif (pid := told.get("ended")) in self._children:
+                    self._children.pop(pid).end(told.get("code", -signal.SIGKILL))
                     if self._is_retired and not self.is_busy:
                         self.process.kill()
+        if self.process.returncode is None:  # what it sends cannot be understood
+            self.process.kill()
         for child in self._children.values():
             child.end(-signal.SIGKILL)
         self._children.clear()

@@ -1,9 +1,12 @@
 """What the agent and a parent of warm starts say to each other: JSON with its length before it."""
 
 import asyncio
-import json
 import socket
 import sys
+
+import msgspec
+
+MOST_BYTES = 4096
 
 assert sys.platform != "win32"  # noqa: S101 -- for mypy, which then skips this file there
 
@@ -20,9 +23,15 @@ async def send(connection: socket.socket, content: bytes, descriptor: int) -> No
 
 
 async def receive(connection: socket.socket) -> dict[str, int]:
+    """The next message. EOFError if there is none, or if it is none that a parent sends: a module
+    that it has loaded may have written it."""
     [size] = LENGTH.unpack(await _exactly(connection, LENGTH.size))
-    told: dict[str, int] = json.loads(await _exactly(connection, size))
-    return told
+    if size > MOST_BYTES:
+        raise EOFError(f"a message of {size:,} bytes")
+    try:
+        return msgspec.json.decode(await _exactly(connection, size), type=dict[str, int])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EOFError("a message that is none") from error
 
 
 async def _exactly(connection: socket.socket, size: int) -> bytes:

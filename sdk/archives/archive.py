@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from sdk.archives import BadPackage, manifest
+from sdk.archives import BadPackage, manifest, nesting
 from sdk.archives.manifest import Manifest
 from sdk.archives.zip_structure import (
     Entry,
@@ -66,6 +66,7 @@ def inspect(file: Path) -> Manifest:
             _check_kind(entry)
         _check_sizes(entries)
         _check_clashes(entries)
+        nesting.check_top(entry.name for entry in entries)
         check_layout(stream, entries)
         for entry in entries:
             _check_content(stream, entry)

@@ -1,26 +1,75 @@
-"""`sdk assets`: the values that scripts can read; secrets stay hidden."""
+"""`sdk assets`: the values that scripts can read, and which processes may read the secret ones."""
 
 import json
 
 import click
 
 from sdk.cli.connection import profile_option, talk
-from sdk.cli.terminal import as_json, show, table
+from sdk.cli.finding import asset_named, process_named
+from sdk.cli.terminal import as_json, say, show, table
 from sdk.client import Client
-from sdk.contract.assets import Asset
+from sdk.contract.assets import Asset, AssetGrant
+from sdk.contract.processes import Process
 
 WIDTH = 40
 
 
-@click.command("assets")
+@click.group("assets", invoke_without_command=True)
 @profile_option
 @as_json
-def command(profile: str | None, as_json: bool) -> None:
-    """List assets; of a secret only that it is there."""
+@click.pass_context
+def command(context: click.Context, profile: str | None, as_json: bool) -> None:
+    """List assets, or grant a secret one to a process."""
+    if context.invoked_subcommand:
+        given = {"profile": profile, "as_json": as_json}
+        context.default_map = {str(context.invoked_subcommand): given}
+        return
     assets = talk(profile, _all)
     rows = [(asset.name, asset.type, _short(asset), asset.description) for asset in assets]
     text = table(rows, ("NAME", "TYPE", "VALUE", "DESCRIPTION")) or "No assets."
     show(assets, text, as_json=as_json)
+
+
+@command.command("grant")
+@click.argument("asset")
+@click.argument("process")
+@profile_option
+@as_json
+def grant(asset: str, process: str, profile: str | None, as_json: bool) -> None:
+    """Let the jobs of PROCESS read ASSET, from its present version on."""
+
+    async def work(client: Client) -> tuple[Asset, Process]:
+        found, reader = await asset_named(client, asset), await process_named(client, process)
+        package = await client.get_package(reader.package_id)
+        say(
+            f"Process {reader.name}, version {reader.version}, runs {reader.script_path} of "
+            f"{package.name} {package.version}."
+        )
+        wanted = AssetGrant(process_id=reader.id, version=reader.version)
+        return await client.grant_asset(found.id, wanted), reader
+
+    granted, reader = talk(profile, work)
+    text = f"Jobs of {reader.name} may read {granted.name} from version {reader.version} on."
+    show(granted, text, as_json=as_json)
+
+
+@command.command("revoke")
+@click.argument("asset")
+@click.argument("process")
+@profile_option
+@as_json
+def revoke(asset: str, process: str, profile: str | None, as_json: bool) -> None:
+    """Stop the jobs of PROCESS reading ASSET, running ones included."""
+
+    async def work(client: Client) -> Asset:
+        found, reader = await asset_named(client, asset), await process_named(client, process)
+        await client.revoke_asset(found.id, reader.id)
+        return await client.get_asset(found.id)
+
+    revoked = talk(profile, work)
+    show(revoked, f"Jobs of {process} can no longer read {revoked.name}.", as_json=as_json)
+    if revoked.any_process:
+        say(f"{revoked.name} is still open to the jobs of all processes (any_process).")
 
 
 async def _all(client: Client) -> list[Asset]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 
-from sdk.cli.terminal import Exit, Failure, print_bytes, say
+from sdk.cli.terminal import Exit, Failure, LogOutput, say
 from sdk.client import Client
 from sdk.contract.jobs import Job, JobStatus
 
@@ -12,13 +12,14 @@ PATIENCE_SECONDS = 3.0  # then somebody wants to know why nothing happens
 LOOK_SECONDS = 0.3
 
 
-async def follow(client: Client, job_id: int, *, to_stderr: bool = False) -> Job:
+async def follow(client: Client, job_id: int, *, to_stderr: bool = False, raw: bool = False) -> Job:
     """Print what it prints, as it prints it, and return it when it has ended."""
     waiting = asyncio.create_task(_say_why_it_waits(client, job_id))
     try:
         pieces = client.follow_log(job_id, pause_seconds=LOOK_SECONDS, told_outage=_say_outage)
-        async for piece in pieces:
-            print_bytes(piece, to_stderr=to_stderr)
+        with LogOutput(to_stderr=to_stderr, raw=raw) as output:
+            async for piece in pieces:
+                output.write(piece)
     except (asyncio.CancelledError, BrokenPipeError):
         say(
             f"You stopped watching job {job_id}, which does not end it: sdk logs {job_id} --follow "

@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import click
 
 from sdk import local, packaging, project
 from sdk.cli import parameters
-from sdk.cli.terminal import Exit, Failure, as_json, print_bytes, say, show
+from sdk.cli.terminal import Exit, Failure, LogOutput, as_json, say, show
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport
 from sdk.project import ProcessPlan
@@ -118,8 +117,8 @@ async def _run(
     with suppress(NotImplementedError):  # on Windows an interrupt ends us and the script at once
         for number in ENDING:
             loop.add_signal_handler(number, signaled, number)
-    told: Callable[[bytes], object] = lambda piece: print_bytes(piece, to_stderr=to_stderr)  # noqa: E731
-    report = await here.run(archive, folder, script_path, given, reach, told, order)
+    with LogOutput(to_stderr=to_stderr) as output:
+        report = await here.run(archive, folder, script_path, given, reach, output.write, order)
     return report, came[0] if came and report.reason == Reason.CANCELED_BY_USER else None
 
 

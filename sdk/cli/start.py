@@ -10,7 +10,9 @@ from sdk.cli.connection import profile_option, talk
 from sdk.cli.terminal import Exit, Failure, as_json, say, show
 from sdk.client import Client
 from sdk.contract.jobs import Job, JobCreate
+from sdk.contract.processes import ProcessQuery
 from sdk.errors import NotFound, Refused
+from sdk.publishing import secrets_of, ungranted
 
 
 @click.command("start")
@@ -31,6 +33,7 @@ def command(
     wanted = JobCreate(process=process, parameters=parameters.given(params, params_file))
 
     async def run(client: Client) -> Job:
+        await _warn_of_secrets(client, process)
         job = await _create(client, wanted)
         if not follow:
             say(f"Watch it:  sdk logs {job.id} --follow")
@@ -44,6 +47,17 @@ def command(
         show(job, f"Job {job.id} of {job.process_name} is {job.status}.", as_json=as_json)
     if follow:
         following.say_end(job)
+
+
+async def _warn_of_secrets(client: Client, name: str) -> None:
+    """Before a job fails for want of a secret that its package asks for."""
+    try:
+        async for process in client.list_processes(ProcessQuery(search=name)):
+            if process.name.casefold() == name.casefold():
+                for sentence in ungranted(process, await secrets_of(client, process)):
+                    say(sentence)
+    except Refused:
+        return  # this token may not read processes; the job itself says what it lacks
 
 
 async def _create(client: Client, wanted: JobCreate) -> Job:

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 import click
+
+from sdk.escapes import LogFilter, clean, clean_json
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -21,6 +23,7 @@ class Exit(IntEnum):
     JOB_FAILED = 3
     SIGN_IN = 4
     NOT_FOUND = 5
+    WAITS = 6  # published, and a process waits until somebody releases its change
     INTERRUPTED = 130
     UNREAD = 141  # as of one that SIGPIPE ended
 
@@ -35,11 +38,6 @@ class Failure(click.ClickException):
 
 def say(text: str) -> None:
     click.echo(clean(text), err=True)
-
-
-def clean(text: str) -> str:
-    """What a server or a script says must not steer the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
 def show_all_texts() -> None:
@@ -78,9 +76,25 @@ def table(rows: Iterable[Sequence[object]], heads: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def print_bytes(content: bytes, *, to_stderr: bool = False) -> None:
-    """As they are: a log is bytes, whatever the terminal makes of them."""
-    click.echo(content, nl=False, err=to_stderr)
+class LogOutput:
+    """Where the bytes of a log go: a terminal gets no control sequences but colors; a pipe or a
+    file gets them as they are, and with `raw` a terminal too."""
+
+    def __init__(self, *, to_stderr: bool = False, raw: bool = False) -> None:
+        is_terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
+        self._to_stderr = to_stderr
+        self._filter = LogFilter() if is_terminal and not raw else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._filter and (rest := self._filter.rest()):
+            click.echo(rest, nl=False, err=self._to_stderr)
+
+    def write(self, piece: bytes) -> None:
+        shown = self._filter.shown(piece) if self._filter else piece
+        click.echo(shown, nl=False, err=self._to_stderr)
 
 
 def _cell(value: object) -> str:
@@ -93,4 +107,4 @@ def _json(value: Any) -> str:
     import msgspec
 
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(msgspec.to_builtins(value), ensure_ascii=not is_utf8, indent=2)
+    return clean_json(json.dumps(msgspec.to_builtins(value), ensure_ascii=not is_utf8, indent=2))

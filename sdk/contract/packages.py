@@ -49,11 +49,16 @@ class Entrypoint(Resource, frozen=True, kw_only=True):
 
 
 class Script(Resource, frozen=True, kw_only=True):
-    """`entrypoint` is "main" where the script has a function of that name."""
+    """`entrypoint` is "main" where the script has a function of that name.
+
+    If `is_complete` is false, the script is too large to be read, or has too much in it: it may
+    have other functions than those listed.
+    """
 
     path: str
     entrypoint: str | None = None
     entrypoints: list[Entrypoint] = []
+    is_complete: bool = True
 
 
 class Package(Resource, frozen=True, kw_only=True):

@@ -68,6 +68,7 @@ class Robot(Resource, frozen=True, kw_only=True):
     assigned_labels: list[str] = []  # by operators
     refused_labels: list[str] = []  # requested by its agent, and not allowed for its machine
     agent_version: str | None = None
+    duplicate_agent_at: datetime | None = None  # when a second agent of its name was last refused
     credential_asset_id: int | None = None
     created_at: datetime
     updated_at: datetime

@@ -24,6 +24,7 @@ class RobotRegister(Request, frozen=True, kw_only=True):
     machine_name: Name | None = None
     agent_version: Annotated[str, Meta(max_length=64)] | None = None
     agent_instance: Instance | None = None
+    life: Instance | None = None  # of the agent, from its start to its end
     labels: Labels | None = None
 
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 OURS = Path(sys.executable)
+LAUNCHER = Path(__file__).parents[1] / "runtime" / "launch.py"
 
 
 class NoScript(Exception):
@@ -18,9 +19,12 @@ def script_in(work: Path, script_path: str) -> Path:
     return script
 
 
-def command(script: Path, script_path: str, python: Path = OURS) -> list[str]:
-    """`file.py` is run as a whole; of `file.py:function`, the function is called."""
+def command(
+    script: Path, script_path: str, python: Path = OURS, launcher: Path = LAUNCHER
+) -> list[str]:
+    """`file.py` is run as a whole; of `file.py:function`, `launcher` calls the function. The script
+    comes last."""
     function = script_path.partition(":")[2]
     if function:
-        return [str(python), "-m", "sdk.runtime.call", str(script), function]
+        return [str(python), str(launcher), function, str(script)]
     return [str(python), str(script)]

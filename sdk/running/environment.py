@@ -13,6 +13,13 @@ PASSED_ON = frozenset(
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "VIRTUAL_ENV"),
     }
 )
+# A script finds the desktop and its session by these; only where there is a desktop to find.
+DESKTOP = frozenset(
+    {
+        *("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
+        *("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
+    }
+)
 FOR_PYTHON = {
     "PYTHONUNBUFFERED": "1",  # else what a killed script printed is lost
     "PYTHONIOENCODING": "utf-8",
@@ -43,7 +50,13 @@ def child_environment(
 
 def inherited(own: Mapping[str, str]) -> dict[str, str]:
     """What a script gets of the agent's own environment."""
-    return {name: value for name, value in own.items() if _is_passed_on(name)}
+    names = DESKTOP if has_display(own) else frozenset()
+    return {name: value for name, value in own.items() if name in names or _is_passed_on(name)}
+
+
+def has_display(own: Mapping[str, str]) -> bool:
+    """Whether there is an X server or a Wayland compositor to connect to."""
+    return bool(own.get("DISPLAY") or own.get("WAYLAND_DISPLAY"))
 
 
 def secrets_file(folder: Path) -> Path:

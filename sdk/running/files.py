@@ -3,20 +3,12 @@
 import codecs
 import io
 import os
-import stat
 import tokenize
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # a pipe does not keep its reader waiting
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+from sdk.running import regular_files
+
 _MARKS = (  # the longer ones first: one begins as another does
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -29,18 +21,13 @@ class Unreadable(Exception):
     """The message says why, and begins with the name of the file."""
 
 
-@contextmanager
-def opened(file: Path) -> Iterator[BufferedReader]:
+def opened(file: Path) -> BufferedReader:
     """Unreadable if `file` is a link, or no regular file."""
     try:
-        descriptor = os.open(file, _FLAGS)
+        return regular_files.opened(file)
     except OSError as error:
-        raise Unreadable(f"{file.name} cannot be read: {error.strerror or error}.") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise Unreadable(f"{file.name} is not a regular file.")
-    with open(descriptor, "rb") as content:  # noqa: PTH123 -- by its descriptor
-        yield content
+        reason = str(error.strerror or error).rstrip(".")
+        raise Unreadable(f"{file.name} cannot be read: {reason}.") from error
 
 
 def read(file: Path, limit: int) -> bytes:

@@ -15,11 +15,13 @@ import msgspec
 
 from sdk.contract.jobs import JobStatus, Reason
 from sdk.contract.runner import AssignedPackage, AssignedProcess, Assignment, JobReport
-from sdk.running import process
+from sdk.masking.mask import Mask
+from sdk.running import last_words, process, regular_files
 from sdk.running.command import command, script_in
 from sdk.running.environment import child_environment, mark_of
 from sdk.running.outcome import as_told, report_for
 from sdk.running.process import StopOrder
+from sdk.running.unpack import extract
 
 GRACE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
@@ -41,14 +43,14 @@ async def run(
 
     NoScript if the package has no such script."""
     work = folder / "work"
-    with zipfile.ZipFile(archive) as package:  # our own, packed a moment ago
-        package.extractall(work)
+    _unpack(archive, work)
     script = script_in(work, script_path)
     (folder / "parameters.json").write_bytes(msgspec.json.encode(parameters))
     output = folder / "output.log"
     output.touch()
     ended = asyncio.Event()
-    showing = asyncio.create_task(_show(output, told, ended))
+    passing = last_words.Passing(told)
+    showing = asyncio.create_task(_show(output, passing, ended))
     try:
         exit = await process.run(
             command(script, script_path),
@@ -64,8 +66,14 @@ async def run(
     finally:
         ended.set()
         await showing
-    report = report_for(exit, order, None)
-    return as_told(report, folder)
+    report = as_told(report_for(exit, order, None), folder)
+    return last_words.added(report, passing.tail(), Mask())
+
+
+def _unpack(archive: Path, work: Path) -> None:
+    with zipfile.ZipFile(archive) as package:  # our own, packed a moment ago
+        for entry in package.infolist():
+            extract(package, entry, work)
 
 
 def stopped(order: StopOrder) -> None:
@@ -74,7 +82,7 @@ def stopped(order: StopOrder) -> None:
 
 
 async def _show(output: Path, told: Told, ended: asyncio.Event) -> None:
-    with output.open("rb") as file:
+    with regular_files.opened(output) as file:
         while True:
             is_over = ended.is_set()  # asked first: what was written before that is still read
             while piece := file.read(PIECE_BYTES):

@@ -17,7 +17,10 @@ from sdk.running import brought, files, requirements
 from sdk.running.files import Unreadable
 
 # As PEP 723 has it: https://packaging.python.org/en/latest/specifications/inline-script-metadata/
-_BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+# Its regular expression takes a time that grows with the square of a file of openings; the same in
+# two steps: the comment that begins with one, and the last closing in it.
+_CLOSING = "# ///"
+_COMMENT = re.compile(r"(?m)^# /// script\n(?P<lines>(?:^#(?:| .*)\n)*+)(?P<last># ///\Z)?")
 MAX_LOCK_BYTES = 16 * 1024 * 1024
 MAX_SCRIPT_BYTES = 16 * 1024 * 1024
 MAX_PROJECT_BYTES = 256 * 1024
@@ -160,11 +163,19 @@ def _block(script: Path) -> str:
         source = files.decode(content)
     except (ValueError, LookupError, SyntaxError):
         source = content.decode("latin-1")  # Python will say what is wrong with it
-    found = list(_BLOCK.finditer(source.replace("\r\n", "\n")))
+    comments = _COMMENT.finditer(source.replace("\r\n", "\n"))
+    found = [block for comment in comments if (block := _content(comment))]
     if len(found) > 1:
         raise Unreadable(f"{script.name} has {len(found)} blocks of metadata; one is allowed.")
-    lines = found[0]["content"].splitlines() if found else []
+    lines = found[0] if found else []
     return "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
+
+
+def _content(comment: re.Match[str]) -> list[str]:
+    """The lines of a block; none if the comment has no closing."""
+    lines = comment["lines"].splitlines() + ([_CLOSING] if comment["last"] else [])
+    closings = [at for at, line in enumerate(lines) if line == _CLOSING]
+    return lines[: closings[-1]] if closings else []
 
 
 def _toml(file: Path, limit: int) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """What to tell the server about a script that has ended. Pure, but for reading the result."""
 
+import json
 import signal
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from sdk import strict_json
 from sdk.contract.jobs import Reason
 from sdk.contract.runner import JobReport
+from sdk.running import regular_files
 from sdk.running.counts import NOBODY, Swept
 from sdk.running.process import Ended, Exit, StopOrder
 
+NO_JSON = "The result of the script must be JSON, and it is not:"
 RESULT_BYTES = 1024 * 1024
 FAILURE_BYTES = 64 * 1024
 
@@ -60,6 +64,22 @@ def as_told(report: JobReport, folder: Path) -> JobReport:
         return failed(Reason.SCRIPT_FAILED, str(error))
 
 
+def sendable(report: JobReport) -> JobReport:
+    """The report as the server takes it: what it refuses in a message is replaced, a result with
+    such a thing in it fails the job. For what another version, or another part, has written."""
+    try:
+        strict_json.read(msgspec.json.encode(report.result).decode(), strict_json.VALUE_DEPTH)
+    except (ValueError, RecursionError, TypeError) as error:
+        report = failed(Reason.SCRIPT_FAILED, f"{NO_JSON} {error}.")
+    return with_fit_message(report)
+
+
+def with_fit_message(report: JobReport) -> JobReport:
+    """The report with U+FFFD in its message for what the server refuses."""
+    message = report.error_message and strict_json.fit(report.error_message)
+    return msgspec.structs.replace(report, error_message=message)
+
+
 def failed(reason: Reason, message: str) -> JobReport:
     return JobReport(status="failed", reason=reason, error_message=message, started="yes")
 
@@ -72,9 +92,9 @@ def stopped_before_start(reason: Reason | None) -> JobReport:
 
 def _with_reason(report: JobReport, file: Path) -> JobReport:
     try:
-        with file.open("rb") as content:
-            said = msgspec.json.decode(content.read(FAILURE_BYTES), type=Failure)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        content = json.loads(regular_files.read(file, FAILURE_BYTES))
+        said = msgspec.convert(strict_json.fit_values(content), Failure)
+    except (OSError, ValueError, RecursionError):  # what does not fit msgspec is a ValueError
         return report  # it is the script's file: whatever is in it, how it ended is known
     return msgspec.structs.replace(
         report,
@@ -115,15 +135,15 @@ def _exit_sentence(code: int) -> str:
 
 def _read_result(file: Path) -> Any:
     try:
-        with file.open("rb") as content:
-            text = content.read(RESULT_BYTES + 1)
+        text = regular_files.read(file, RESULT_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BadResult(f"The result of the script cannot be read: {error.strerror}.") from error
+        why = str(error.strerror or error).rstrip(".")
+        raise BadResult(f"The result of the script cannot be read: {why}.") from error
     if len(text) > RESULT_BYTES:
         raise BadResult(f"The result of the script is larger than {RESULT_BYTES} bytes.")
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadResult(f"The result of the script is not JSON: {error}.") from error
+        return strict_json.read(text.decode(), strict_json.VALUE_DEPTH)
+    except ValueError as error:  # what is not UTF-8 is one
+        raise BadResult(f"{NO_JSON} {error}.") from error

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from sdk.running import orphans, proc
+from sdk.running import orphans, proc, regular_files
 from sdk.running.child import Child
 from sdk.running.counts import NOBODY, Swept, Use
 from sdk.running.orphans import birth
@@ -126,8 +126,11 @@ class Family:
         """What the launcher said, if the script's program could not be executed."""
         if self.child.returncode not in NOT_EXECUTED or not _launcher():
             return ""
-        with output.open("rb") as file:
-            said = file.readline(1000).decode(errors="replace")
+        try:
+            with regular_files.opened(output) as file:
+                said = file.readline(1000).decode(errors="replace")
+        except OSError:  # whatever ran has taken it away, so it was started
+            return ""
         return said.removeprefix("setpriv: ").strip() if said.startswith("setpriv: ") else ""
 
     def _signal(self, number: signal.Signals) -> None:

@@ -1,6 +1,7 @@
 """Run one script and all it spawns; end it politely, then firmly."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -9,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdk.contract.jobs import Reason
+from sdk.running import regular_files
 from sdk.running.child import Child
 from sdk.running.counts import NOBODY, Swept
 from sdk.running.family import Family
@@ -71,7 +73,8 @@ async def run(
     # Output goes to a file, not a pipe: a grandchild that keeps a pipe open would keep
     # us waiting, and a file outlives a crash of this agent. It is appended to, so that the
     # file can be cut shorter meanwhile.
-    with output.open("ab") as file:
+    to = regular_files.descriptor_of(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with os.fdopen(to, "ab") as file:
         family = await start(argv, cwd=cwd, env=env, output=file, mark=mark)
     try:
         if begun is not None:

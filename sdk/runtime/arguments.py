@@ -113,7 +113,8 @@ def _as_plain(value: Any, wanted: Any) -> Any:
             raise ValueError(f"{value!r} is not the text of a {_name(wanted)}")
         return _FROM_TEXT[wanted](value)
     if wanted in (str, int, float, bool) and not _is(value, wanted):
-        raise ValueError(f"{value!r} is not a {_name(wanted)}")
+        article = "an" if wanted is int else "a"
+        raise ValueError(f"{value!r} is not {article} {_name(wanted)}")
     return float(value) if wanted is float else value
 
 

@@ -36,7 +36,9 @@ class Credentials:
         """A user name and its password; ServerError (404) if there is none of that name."""
         found = _read(name)
         if found["type"] != "credential":
-            raise TypeError(f"{name} is no credential but a {found['type']}: assets.get({name!r}).")
+            raise TypeError(
+                f"{name} is of type {found['type']}, not credential: assets.get({name!r})."
+            )
         return Credential(found["username"], found["value"])
 
 

@@ -1,4 +1,4 @@
-"""Runs one function of a script: `python -m sdk.runtime.call main.py main`.
+"""Runs one function of a script, as `launch.py` asks for it.
 
 How a robot starts a process whose script is `main.py:main`. The parameters of the job become
 the arguments, of the types that its annotations name, and what the function returns becomes
@@ -8,27 +8,34 @@ the result. Why it failed is told to the robot too, beside the traceback in the 
 import inspect
 import json
 import os
-import runpy
 import sys
 from pathlib import Path
 
-from sdk.runtime import arguments
+from sdk.runtime import arguments, modules
 from sdk.runtime.errors import BusinessError
 from sdk.runtime.job import job
+from sdk.strict_json import fit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
 MESSAGE_CHARACTERS = 4096
 
 
-def call(script: str, function: str) -> None:
-    """Run `script` as an import would, then its `function`; sync or async."""
+class _CannotCall(SystemExit):
+    """The function is not called; the reason is in the failure file already."""
+
+
+def call(script: str, function: str, at_start: "AbstractSet[str]") -> None:
+    """Run `script` as an import would, then its `function`; sync or async.
+
+    `at_start` names the modules that Python itself has loaded."""
+    script = os.path.abspath(script)  # noqa: PTH100
     sys.argv = [script]
-    sys.path[0] = script.rpartition("/")[0] or "."
     try:
-        work = _function(runpy.run_path(script, run_name="__runwright__"), script, function)
+        work = _function(modules.load(script, at_start), script, function)
         returned: Any = work(**_arguments(work))
         if inspect.iscoroutine(returned):
             import asyncio  # only here: it costs each script that is not async
@@ -38,8 +45,17 @@ def call(script: str, function: str) -> None:
         kind = "business" if isinstance(error, BusinessError) else "application"
         _tell_why(f"{type(error).__name__}: {error}", error_type=kind)
         raise
+    except _CannotCall:
+        raise
+    except SystemExit as ending:
+        _tell_exit(ending.code)
+        raise
     if returned is not None:
-        job.result = arguments.as_json(returned)
+        try:
+            job.result = arguments.as_json(returned)
+        except (TypeError, ValueError) as error:
+            _tell_why(str(error))
+            raise
 
 
 def _function(names: "dict[str, Any]", script: str, function: str) -> "Any":
@@ -48,7 +64,7 @@ def _function(names: "dict[str, Any]", script: str, function: str) -> "Any":
     there = sorted(n for n, value in names.items() if inspect.isfunction(value) and n[0] != "_")
     text = f"{Path(script).name} has no function {function}; it has {', '.join(there) or 'none'}."
     _tell_why(text)
-    sys.exit(text)
+    raise _CannotCall(text)
 
 
 def _arguments(work: "Any") -> "dict[str, Any]":
@@ -56,7 +72,19 @@ def _arguments(work: "Any") -> "dict[str, Any]":
         return arguments.converted(work, job.parameters)
     except arguments.DoNotFit as error:
         _tell_why(str(error), "parameters_invalid")
-        sys.exit(str(error))
+        raise _CannotCall(str(error)) from error
+
+
+def _tell_exit(code: object) -> None:
+    """Tell the text of `sys.exit(text)`. A number that is no success, and of which the system would
+    keep a 0, ends with status 1."""
+    if isinstance(code, int):
+        if code != 0 and code & 0xFF == 0:
+            text = f"The script called sys.exit({code}), which is 0 in the 8 bits of a status."
+            _tell_why(text)
+            raise SystemExit(1)
+    elif code is not None:
+        _tell_why(str(code))
 
 
 def _tell_why(text: str, reason: str = "script_failed", *, error_type: str | None = None) -> None:
@@ -65,12 +93,8 @@ def _tell_why(text: str, reason: str = "script_failed", *, error_type: str | Non
         return
     if len(text) > MESSAGE_CHARACTERS:
         text = text[: MESSAGE_CHARACTERS - 1] + "…"  # by it the robot sees that a secret may be cut
-    said = {"reason": reason, "message": text, "error_type": error_type}
+    said = {"reason": reason, "message": fit(text), "error_type": error_type}
     try:
         Path(path).write_text(json.dumps(said), encoding="utf-8", errors="replace")
     except OSError as problem:
         print(f"Why it failed could not be written: {problem}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    call(sys.argv[1], sys.argv[2])

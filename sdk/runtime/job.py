@@ -57,7 +57,7 @@ class Job:
     @result.setter
     def result(self, value: "Any") -> None:
         """Hand over the result as it is now; a later change inside the value is not seen."""
-        text = _as_json(value)
+        text = check_result(value)
         if path := os.environ.get("RUNWRIGHT_RESULT"):
             _write(path, text)
         self._result = value
@@ -71,11 +71,13 @@ class Job:
     def artifact(self, path: "str | Path", name: "str | None" = None) -> None:
         """Leave a file for people: a screenshot, a report. The last one of a name counts.
 
-        OSError if it cannot be read; ServerError if the orchestrator does not take it."""
+        OSError if it cannot be read; ServerError if the orchestrator does not take it; ValueError
+        if its name is not UTF-8."""
         from sdk.runtime import server
 
         path = Path(path)
         name = name or path.name
+        _check_name(name)
         if server.is_there():
             server.send_file(f"/api/runtime/artifacts/{server.quoted(name)}", path)
         else:
@@ -93,6 +95,13 @@ class Job:
             print(f"{fraction:.0%} {' '.join(message.split())}".rstrip(), file=sys.stderr)
 
 
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"An artifact has a name in UTF-8, not {name!a}; name it.") from error
+
+
 def _read_parameters(path: str | None) -> "dict[str, Any]":
     if not path:
         return {}
@@ -103,20 +112,25 @@ def _read_parameters(path: str | None) -> "dict[str, Any]":
     return parameters
 
 
-def _as_json(value: "Any") -> str:
+def check_result(value: "Any", of: str = "a job") -> str:
+    """The JSON of a result. TypeError or ValueError if the orchestrator could not keep it."""
+    from sdk import strict_json  # only here: many scripts have no result
+
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()  # half a surrogate pair passes json.dumps, and no reader accepts it
+        strict_json.read(text, strict_json.VALUE_DEPTH)
     except TypeError as error:
-        raise TypeError(f"The result of a job must be JSON, and this is not: {error}.") from error
+        raise TypeError(f"The result of {of} must be JSON, and this is not: {error}.") from error
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"The result of a job must be JSON, and this is not: {error}.") from error
+        raise ValueError(f"The result of {of} must be JSON, and this is not: {error}.") from error
     return text
 
 
 def _write_progress(path: str, fraction: float, message: str) -> None:
-    # A file name in a message may be undecodable; that must not end a job.
-    message = message.encode("utf-8", "replace").decode()
+    from sdk.strict_json import fit
+
+    message = fit(message)  # a file name in it may be undecodable; that must not end a job
     try:
         _write(path, json.dumps({"fraction": fraction, "message": message}, ensure_ascii=False))
     except OSError as error:

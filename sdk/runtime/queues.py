@@ -70,15 +70,21 @@ class Item:
         return False
 
     def complete(self, result: "Any" = None) -> None:
+        """ValueError or TypeError if the orchestrator could not keep the result."""
         from sdk.runtime.arguments import as_json
+        from sdk.runtime.job import check_result
 
-        self._tell("complete", result=as_json(result))
+        result = as_json(result)
+        check_result(result, "an item")
+        self._tell("complete", result=result)
 
     def fail(self, error: "Exception | str") -> None:
         """BusinessError: for good. Anything else: this attempt."""
         kind = "business" if isinstance(error, BusinessError) else "application"
+        from sdk.strict_json import fit
+
         text = str(error) if isinstance(error, str | BusinessError) else repr(error)
-        self._tell("fail", error_type=kind, error_message=text[:MESSAGE_CHARACTERS])
+        self._tell("fail", error_type=kind, error_message=fit(text[:MESSAGE_CHARACTERS]))
 
     def renew(self) -> None:
         """Keep it for another lease; done by itself inside the `with` block."""

@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from sdk import strict_json
+
 
 class Answer(NamedTuple):
     body: Any
@@ -27,10 +29,10 @@ def _answer(
     ask: Ask, method: str, parts: list[str], content: bytes, key: str | None, *, is_json: bool
 ) -> Answer:
     try:
-        return ask(method, parts, json.loads(content) if is_json else content, key)
+        return ask(method, parts, strict_json.read(content.decode()) if is_json else content, key)
     except msgspec.ValidationError as error:
         return Answer.problem(422, f"{error}.")
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # what is not strict JSON, or not UTF-8
         return Answer.problem(400, f"The body is not JSON: {error}.")
     except Exception as error:  # a mistake of ours: the script must not wait for an answer
         return Answer.problem(500, f"The orchestrator in memory failed: {error!r}.")

@@ -36,6 +36,7 @@ class FakeServer:
         self.after_report = []  # the same, after the report is taken
         self.changed = asyncio.Condition()
         self.start = "cold"  # how scripts are to be started
+        self.log_limit_bytes = 16 * 1024 * 1024
         self.url = ""
 
     def give(self, source, **changes):
@@ -116,7 +117,8 @@ class FakeServer:
         ]  # fmt: skip
         return web.json_response({
             "jobs": jobs, "lease_seconds": 60, "server_time": "2026-01-01T00:00:00Z",
-            "settings": {"heartbeat_seconds": 1, "cancel_grace_seconds": 1},
+            "settings": {"heartbeat_seconds": 1, "cancel_grace_seconds": 1,
+                         "log_limit_bytes": self.log_limit_bytes},
             "prepare": self.prepare if body["changes_since"] and body["supports_may_build"] else [],
         })  # fmt: skip
 

@@ -1,10 +1,13 @@
 """How a script ended, in words."""
 
+import json
+
 import pytest
 
 from sdk.contract.jobs import Reason
+from sdk.contract.runner import JobReport
 from sdk.running.counts import Swept
-from sdk.running.outcome import RESULT_BYTES, as_told, report_for, stopped_before_start
+from sdk.running.outcome import RESULT_BYTES, as_told, report_for, sendable, stopped_before_start
 from sdk.running.process import Ended, Exit, StopOrder
 
 
@@ -12,6 +15,13 @@ def ordered(reason, why=""):
     order = StopOrder()
     order.stop(reason, why)
     return order
+
+
+def deep(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 KILLED_BY_NOBODY = (
@@ -75,13 +85,32 @@ def test_no_result_is_fine(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"NaN", b"{'a': 1}", b'"\xff"', b"1 2", b"[" * 100_000, b" " * (RESULT_BYTES + 1)],
-    ids=["empty", "nan", "python", "not utf-8", "two", "deep", "large"],
-)
+    [
+        b"", b"NaN", b"[-Infinity]", b"1e999", b"{'a': 1}", b'"\xff"', b"1 2", b"[" * 100_000,
+        b"[" * 64 + b"]" * 64, b" " * (RESULT_BYTES + 1), b'"page 1\\u0000page 2"',
+        b'{"\\ud800": 1}', b'"\x00"', b"18446744073709551616", b'{"n": -9223372036854775809}',
+        b'{"a": 1, "a": 2}', b"{%s}" % b", ".join(b'"%d": 1' % n for n in range(1001)),
+    ],
+)  # fmt: skip
 def test_a_result_that_is_not_strict_json_fails_the_job(tmp_path, content):
     report = completed_with(tmp_path, content)
     assert (report.status, report.reason) == ("failed", Reason.SCRIPT_FAILED)
     assert report.error_message.startswith("The result of the script")
+    assert sendable(report) == report
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 2**53 + 1, "\U0001f600", 1e308, [[[]]] * 9])
+def test_a_result_that_fits_is_sent_as_it_is(tmp_path, value):
+    report = completed_with(tmp_path, json.dumps(value).encode())
+    assert (report.status, report.result) == ("completed", value)
+    assert sendable(report) == report
+
+
+@pytest.mark.parametrize("result", [{"n": 2**63}, ["a\0b"], {"\ud800": 1}, [[], 2**70], deep(64)])
+def test_a_report_of_another_version_fails_if_its_result_does_not_fit(result):
+    report = sendable(JobReport(status="completed", result=result, error_message="a\0b"))
+    assert (report.status, report.result) == ("failed", None)
+    assert report.error_message.startswith("The result of the script must be JSON")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +123,10 @@ def test_a_result_that_is_not_strict_json_fails_the_job(tmp_path, content):
         (b'{"reason": "robot_lost", "message": "x"}', Reason.SCRIPT_FAILED,
          "The script exited with status 1."),
         (b"\xff", Reason.SCRIPT_FAILED, "The script exited with status 1."),
+        (b"[" * 60_000, Reason.SCRIPT_FAILED, "The script exited with status 1."),
+        (b'{"reason": "script_failed", "message": "ValueError: bad \\u0000 byte, \\ud800"}',
+         Reason.SCRIPT_FAILED,
+         "ValueError: bad \ufffd byte, \ufffd. The script exited with status 1."),
     ],
 )  # fmt: skip
 def test_why_a_function_failed_is_told_if_it_says_so(tmp_path, content, reason, message):

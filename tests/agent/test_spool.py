@@ -6,7 +6,7 @@ import pytest
 
 from robot_agent.spool import MARKS_BYTES, SLACK_BYTES, Spool
 
-KEEP = 1000
+KEEP = 70_000
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_what_is_too_much_is_counted_and_the_log_says_so(spool, path):
     spool.close()
     log = whole(spool)
     assert log == path.read_bytes() and len(log) <= KEEP + MARKS_BYTES
-    assert log.startswith(b"a" * KEEP + b"\n[output beyond 1,000 bytes is not kept]\n")
+    assert log.startswith(b"a" * KEEP + b"\n[output beyond 70,000 bytes is not kept]\n")
     assert log.endswith(f"\n[at least {KEEP + SLACK_BYTES + 501:,} bytes were printed]\n".encode())
 
 
@@ -53,7 +53,7 @@ def test_a_little_too_much_is_cut_at_the_end(spool, path):
     print_(path, b"a" * (KEEP + 1))
     assert not spool._cut(SLACK_BYTES)
     spool.close()
-    assert whole(spool).endswith(b"\n[at least 1,001 bytes were printed]\n")
+    assert whole(spool).endswith(b"\n[at least 70,001 bytes were printed]\n")
 
 
 async def test_a_script_that_prints_without_end_never_fills_the_disk(spool, path, monkeypatch):
@@ -79,7 +79,7 @@ async def test_a_script_that_prints_without_end_never_fills_the_disk(spool, path
 def test_what_an_earlier_life_cut_is_cut_again(spool, path):
     print_(path, b"a" * (KEEP + 50))
     spool.close_unwatched()
-    assert whole(spool) == b"a" * KEEP + b"\n[output beyond 1,000 bytes is not kept]\n"
+    assert whole(spool) == b"a" * KEEP + b"\n[output beyond 70,000 bytes is not kept]\n"
 
 
 def test_nothing_is_there_before_the_job_is(spool):

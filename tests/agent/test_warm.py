@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import os
 import signal
+import socket
 import sys
 import time
 import zipfile
@@ -14,9 +15,11 @@ import pytest
 from robot_agent.environments.shelf import Environment, Shelf
 from robot_agent.warm import parents as module
 from robot_agent.warm import wire
+from robot_agent.warm.parent import LENGTH
 from robot_agent.warm.parents import MayHaveStarted, Parents
 from sdk.contract.jobs import Reason
 from sdk.running import posix_family, process
+from sdk.running.command import LAUNCHER
 from sdk.running.environment import mark_of
 from sdk.running.family import Family
 from sdk.running.process import StopOrder
@@ -187,7 +190,7 @@ async def test_a_function_is_called_with_the_parameters(run, tmp_path):
     parameters.write_text('{"n": 20}')
     source = "def double(n: int):\n    return 2 * n\n"
     script = run.folder / "jobs" / "0" / "work" / "main.py"
-    argv = [sys.executable, "-m", "sdk.runtime.call", str(script), "double"]
+    argv = [sys.executable, str(LAUNCHER), "double", str(script)]
     end = await run(source, *argv, RUNWRIGHT_PARAMETERS=str(parameters))
     assert end.code == 0, run.output
     assert (script.parent.parent / "result.json").read_text() == "40"
@@ -416,3 +419,19 @@ async def test_a_worn_parent_that_is_busy_ends_with_its_last_job(parents, tmp_pa
     await until(lambda: not is_alive(worn.process.pid))
     for one in (family, other):
         await one.end()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [LENGTH.pack(2**31), *(LENGTH.pack(len(c)) + c for c in (b"[]", b'{"a": "b"}', b"\xff", b"{"))],
+    ids=["too long", "a list", "a text", "no UTF-8", "cut"],
+)
+async def test_what_no_parent_sends_ends_the_conversation(sent):
+    """A module that a package brings is loaded into the parent, and may write what it likes."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.sendall(sent)
+        async with asyncio.timeout(5):
+            with pytest.raises(EOFError):
+                await wire.receive(ours)

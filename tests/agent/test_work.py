@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from robot_agent import clock, job_folder, packages
+from robot_agent import clock, job_folder, packages, work
+from robot_agent.exits import AgentExit, Status
 from robot_agent.journal import Unwritable
 from robot_agent.limits import Limits
 from sdk.contract.runner import AssignedPackage
@@ -207,6 +208,8 @@ async def test_who_has_still_a_log_to_send_asks_for_no_job_with_its_report(
 
 
 async def test_a_job_that_was_granted_to_a_copy_of_this_agent_is_left_to_it(server, tmp_path):
+    """Of a server that cannot tell the two apart: it does not know of `life`."""
+    server.failures["/register-robot"] = [422]
     server.give("print('again')")
     server.owned = {**server.waiting.pop(), "claim_key": "of-the-other-one"}
     async with the_program(server, tmp_path) as program:
@@ -214,6 +217,31 @@ async def test_a_job_that_was_granted_to_a_copy_of_this_agent_is_left_to_it(serv
             _, errors = await program.communicate()
     assert (program.returncode, b"another agent" in errors) == (75, True)
     assert (server.log, server.reports) == (b"", [])
+    assert server.registered[0]["life"] is None
+
+
+async def test_the_job_of_another_agent_is_waited_for_until_its_lease_has_ended(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(work, "IN_USE_PAUSE_SECONDS", 0.1)
+    server.give("print('mine')")
+    server.owned = {**server.waiting[0], "id": 9, "claim_key": "of-the-other-one"}
+    async with an_agent(server, tmp_path, monkeypatch):
+        await server.until(lambda: len(server.claims) > 3)
+        server.owned = None
+        report = await the_report(server)
+    assert (report["job_id"], report["status"], server.log) == (1, "completed", b"mine\n")
+
+
+async def test_a_lease_of_another_agent_that_does_not_end_is_for_a_person(monkeypatch):
+    monkeypatch.setattr(work, "IN_USE_SECONDS", -1.0)
+    monkeypatch.setattr(work, "IN_USE_PAUSE_SECONDS", 0)
+    link = SimpleNamespace(is_told_apart=True)
+    waiting = work.Work(SimpleNamespace(link=link, stopping=asyncio.Event()))
+    await waiting._wait_for_another("Another agent runs job 7.")
+    with pytest.raises(AgentExit, match="Another agent runs job 7") as caught:
+        await waiting._wait_for_another("Another agent runs job 7.")
+    assert caught.value.status == Status.NAME_IN_USE
 
 
 async def test_one_key_is_asked_with_until_something_is_granted_to_it(
@@ -289,14 +317,6 @@ async def test_a_report_is_repeated_through_an_outage(server, tmp_path, monkeypa
         report = await the_report(server)
     assert report["status"] == "completed"
     assert server.failures["/update"] == []
-
-
-async def test_a_report_that_is_too_large_is_sent_without_its_result(server, tmp_path, monkeypatch):
-    server.failures["/update"] = [413]
-    server.give("import os; open(os.environ['RUNWRIGHT_RESULT'], 'w').write('[1, 2]')")
-    async with an_agent(server, tmp_path, monkeypatch):
-        report = await the_report(server)
-    assert (report["status"], report["result"]) == ("completed", {"truncated": True})
 
 
 async def test_refused_output_does_not_cost_the_result(server, tmp_path, monkeypatch):

@@ -95,6 +95,19 @@ async def test_the_doctor_finds_nothing_where_all_is_well_and_changes_nothing(ad
     assert await admin.get("/api/audit") == before
 
 
+async def test_the_doctor_advises_on_a_proxy_of_the_same_machine(admin, config, monkeypatch):
+    tip = "A proxy on the server's machine needs `orchestrator serve --trusted-proxy"
+    answer = await orchestrator(config, "doctor")
+    assert answer.exit_code == 0
+    assert tip in answer.output
+    with monkeypatch.context() as environment:
+        environment.setenv("RUNWRIGHT_TRUSTED_PROXY", "127.0.0.1")
+        assert tip not in (await orchestrator(config, "doctor")).output
+    url = {"public_url": "https://robots.example.com"}
+    await admin.ask("PUT", "/api/settings/general", status=200, json=url)
+    assert tip not in (await orchestrator(config, "doctor")).output
+
+
 HARM = {
     "What ended says how": "UPDATE jobs SET status = 'failed', reason = NULL WHERE id = 1",
     "The recorded result is the attempt's": "UPDATE attempts SET status = 'failed'",

@@ -157,6 +157,22 @@ async def test_progress_alone_of_a_script_that_asks_by_itself_is_covered(admin, 
     assert said and all(message.endswith("with ***") for message in said), said
 
 
+@pytest.mark.parametrize("read", [BY_LIBRARY, BY_HAND], ids=["library", "by hand"])
+@pytest.mark.parametrize("start", ["cold", "warm"])
+async def test_the_last_words_of_a_script_are_covered(admin, tmp_path, read, start):
+    """In the moment after it has read the secret, of which they are the last line."""
+    value = "user: ada\npass7"
+    main = f"import json, os, sys, urllib.request\n{read}\nsys.exit(f'{{value}} is locked')"
+    await admin.post("/api/assets", 201, name="door", type="secret", value=value)
+    process = await admin.make_process(content=archive(main=main), start=start)
+    job = await admin.make_job(process)
+    machine = await admin.post("/api/machines", 201, name="mill")
+    async with a_robot(machine, admin, tmp_path):
+        ended = await job_when(admin, job, "completed", "failed")
+    assert ended["error_message"] == f"{'*' * 15} is locked. The script exited with status 1."
+    assert "pass7" not in await all_that_is_said(admin, job)
+
+
 CHANGES = """
 import os, pathlib, sys, time
 {imports}
@@ -223,7 +239,8 @@ async def test_a_report_that_is_too_large_and_uncovered_comes_to_its_end(admin, 
     job, machine, _ = await a_job(admin, source)
     async with a_robot(machine, admin, tmp_path):
         ended = await job_when(admin, job, "completed", "failed")
-    assert (ended["status"], ended["result"]) == ("completed", {"truncated": True})
+    assert (ended["status"], ended["result"]) == ("failed", None)
+    assert " bytes, and 1,024 are allowed here" in ended["error_message"]
 
 
 async def test_a_late_report_is_kept_without_secrets(admin):

@@ -76,6 +76,34 @@ def test_an_ordinary_archive_is_taken(tmp_path, method, into):
     assert paths_of(taken) == ("lib/é.py", "main.py")
 
 
+NEEDS = ["pyproject.toml", "requirements.txt", "requirements.lock", "uv.lock", "pylock.toml"]
+
+
+@pytest.mark.parametrize("needs", NEEDS)
+@pytest.mark.parametrize("top", ["repo-main", "home/ada/repo"])
+def test_a_folder_around_a_project_is_refused_as_what_it_needs_would_not_count(
+    tmp_path, needs, top
+):
+    entries = [(f"{top}/{name}", b"") for name in ("", "main.py", "lib/util.py", needs)]
+    refused(zipped(*entries), tmp_path, f"in the folder '{top}', so its {needs} would not count")
+    by_finder = ("__MACOSX/", b""), (f"__MACOSX/{top}/._main.py", b""), (".DS_Store", b"")
+    refused(zipped(*entries, *by_finder), tmp_path, "Pack the content of that folder")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ["lib/main.py"],  # nothing that would be missed
+        ["repo/main.py", "repo/requirements.txt", "pyproject.toml"],
+        ["a/main.py", "a/requirements.txt", "b/main.py", "b/requirements.txt"],
+        ["repo/main.py", "repo/tests/requirements.txt"],
+        ["main.py", "requirements.txt", "__MACOSX/._main.py"],
+    ],
+)
+def test_a_package_of_folders_is_taken(tmp_path, entries):
+    assert inspect(zipped(*((name, b"") for name in entries)), tmp_path).scripts
+
+
 @pytest.mark.parametrize("mode", [0o100644, 0o100755, 0o644, 0])
 def test_a_plain_file_of_any_tool_is_taken(tmp_path, mode):
     times_and_owners = b"UT\4\0" + bytes(4) + b"ux\2\0" + bytes(2)

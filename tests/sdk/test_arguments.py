@@ -1,5 +1,6 @@
 """From parameters to arguments of the types that annotations name, and from results to JSON."""
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import pytest
 
+from sdk.running.command import LAUNCHER
 from sdk.runtime.arguments import DoNotFit, as_json, converted
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +66,12 @@ def test_what_does_not_fit_is_named(annotation, given):
         converted(takes(annotation), {"x": given})
 
 
+@pytest.mark.parametrize(("annotation", "noun"), [(int, "an int"), (bool, "a bool")])
+def test_what_does_not_fit_is_a_sentence(annotation, noun):
+    with pytest.raises(DoNotFit, match=f"The parameter x does not fit: 'y' is not {noun}\\.$"):
+        converted(takes(annotation), {"x": "y"})
+
+
 @pytest.mark.parametrize("parameters", [{}, {"x": 1, "y": 2}])
 def test_a_missing_or_unknown_parameter_is_named_before_anything_runs(parameters):
     with pytest.raises(DoNotFit, match=r"x|y"):
@@ -87,18 +95,42 @@ def test_what_is_returned_becomes_json():
 @pytest.mark.parametrize(
     ("text", "parameters", "reason", "says"),
     [
+        ("def main(): raise SystemExit('user locked')", "{}", "script_failed", "user locked"),
+        ("raise SystemExit(('user', 1))", "{}", "script_failed", "('user', 1)"),
+        ("def main(): raise SystemExit(256)", "{}", "script_failed", "sys.exit(256)"),
+        ("async def main(): raise SystemExit(-512)", "{}", "script_failed", "sys.exit(-512)"),
+        ("def main(): raise SystemExit(2**40)", "{}", "script_failed", "sys.exit(1099511627776)"),
+        ("def main(n): ...", "{}", "parameters_invalid", "missing a required argument: 'n'"),
+        ("def other(): ...", "{}", "script_failed", "has no function main; it has other"),
         ("def main(n: int): ...", '{"n": "x"}', "parameters_invalid", "The parameter n"),
         ("def main(): raise ValueError('no amount')", "{}", "script_failed", "no amount"),
+        (r"def main(): raise ValueError('a \0 and \ud800')", "{}", "script_failed",
+         "a \ufffd and \ufffd"),
+        (r"def main(): return {'iban': 10**22}", "{}", "script_failed",
+         "must be JSON, and this is not: a whole number needs more than 64 bits"),
+        (r"def main(): return 'page 1\0page 2'", "{}", "script_failed", "NUL"),
+        (r"def main(): return open", "{}", "script_failed", "The result of a job must be JSON"),
         ("import nothing_of_that_name", "{}", "script_failed", "ModuleNotFoundError"),
     ],
-)
+)  # fmt: skip
 def test_why_it_failed_is_told_to_the_robot(tmp_path, text, parameters, reason, says):
-    import json
+    status, told = called(tmp_path, text, parameters)
+    assert (status, told["reason"], says in told["message"]) == (1, reason, True)
 
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("", 0), ("0", 0), ("3", 3), ("False", 0), ("True", 1), ("257", 1)]
+)
+def test_a_number_is_an_exit_status_and_no_reason(tmp_path, code, status):
+    assert called(tmp_path, f"import sys\ndef main(): sys.exit({code})") == (status, None)
+
+
+def called(tmp_path, text, parameters="{}"):
+    """The exit status, and what is told to the robot."""
     (tmp_path / "main.py").write_text(text)
     (tmp_path / "parameters.json").write_text(parameters)
     ended = subprocess.run(
-        [sys.executable, "-m", "sdk.runtime.call", str(tmp_path / "main.py"), "main"],
+        [sys.executable, str(LAUNCHER), "main", str(tmp_path / "main.py")],
         env={
             "PYTHONPATH": str(ROOT),
             "RUNWRIGHT_PARAMETERS": str(tmp_path / "parameters.json"),
@@ -108,5 +140,5 @@ def test_why_it_failed_is_told_to_the_robot(tmp_path, text, parameters, reason, 
         text=True,
         timeout=30,
     )
-    told = json.loads((tmp_path / "failure.json").read_text())
-    assert (ended.returncode, told["reason"], says in told["message"]) == (1, reason, True)
+    told = tmp_path / "failure.json"
+    return ended.returncode, json.loads(told.read_text()) if told.exists() else None

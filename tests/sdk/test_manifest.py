@@ -118,3 +118,29 @@ def test_a_key_of_many_parts_costs_nothing_and_is_refused(key):
     for text in (f"{key}=1", f"[{key}]", f"[[project.{key}]]", f"x = {{ {key} = 1 }}"):
         with pytest.raises(BadPackage, match=r"pyproject\.toml cannot be read: a key has more"):
             manifest(main__py="", pyproject__toml=text)
+
+
+def test_scripts_beyond_the_limits_are_named_and_refuse_nothing():
+    head = "def f(a=(" + "1," * 2_000 + ")): pass\n"
+    sources = {f"m{i}__py": head * 60 for i in range(4)}
+    told = manifest(big__py="#" * 300_000, **sources)
+    assert [script.is_complete for script in told.scripts] == [False, True, True, False, False]
+    assert [len(script.entrypoints) for script in told.scripts] == [0, 60, 60, 0, 0]
+
+
+@pytest.mark.parametrize("encoding", ["punycode", "idna"])
+def test_a_script_in_an_encoding_that_is_slow_to_read_is_listed_bare(encoding):
+    [script] = manifest(main__py=f"# coding: {encoding}\ndef main(): pass").scripts
+    assert (script.entrypoints, script.is_complete) == ([], False)
+
+
+def test_more_functions_than_are_listed_are_said():
+    source = "".join(f"def f{i}(): pass\n" for i in range(101))
+    [script] = manifest(main__py=source).scripts
+    assert (len(script.entrypoints), script.is_complete) == (100, False)
+
+
+def test_a_script_in_an_encoding_of_old_is_read():
+    source = "# coding: latin-1\ndef main():\n    'Grüße.'\n".encode("latin-1")
+    [script] = manifest(main__py=source).scripts
+    assert script.entrypoints[0].description == "Grüße."

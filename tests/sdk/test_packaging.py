@@ -41,12 +41,22 @@ def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
     one = a_package(tmp_path / "one", "a/b.py", "Z.txt", "é.txt")
     other = a_package(tmp_path / "other", "é.txt", "Z.txt", "a/b.py")
     os.utime(other / "main.py", (2e9, 2e9))
-    (other / "main.py").chmod(0o755)
+    (other / "main.py").chmod(0o600)
 
     first, second = pack(one, tmp_path / "1"), pack(other, tmp_path / "2")
 
     assert first.read_bytes() == second.read_bytes()
     assert names(first) == ["Z.txt", "a/b.py", "main.py", "pyproject.toml", "é.txt"]
+
+
+@needs_posix
+@pytest.mark.parametrize(("mode", "packed"), [(0o700, 0o755), (0o755, 0o755), (0o655, 0o644)])
+def test_a_program_is_packed_as_one(tmp_path: Path, mode: int, packed: int) -> None:
+    package = a_package(tmp_path / "p", "bin/tool")
+    (package / "bin" / "tool").chmod(mode)
+
+    with zipfile.ZipFile(pack(package, tmp_path)) as file:
+        assert file.getinfo("bin/tool").external_attr >> 16 == 0o100000 | packed
 
 
 def test_an_entry_tells_nothing_of_the_machine_that_packed_it(tmp_path: Path) -> None:

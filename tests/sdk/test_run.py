@@ -66,6 +66,14 @@ async def test_it_is_run_from_what_would_be_published(sdk, package):
     assert told["result"] == ["data.txt"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no executable bit")
+async def test_a_program_of_the_package_can_be_run(sdk, package):
+    (package / "tool").write_text("#!/bin/sh\necho from the tool\n")
+    (package / "tool").chmod(0o755)
+    write(package, "import subprocess\ndef main():\n    subprocess.run('./tool', check=True)\n")
+    assert (await sdk("run", cwd=package)).out == "from the tool\n"
+
+
 async def test_no_secret_of_the_shell_reaches_the_script(package, tmp_path):
     sdk = Sdk(tmp_path / "home", SECRET_OF_MINE="sesame")
     write(package, "import os\ndef main():\n    return 'SECRET_OF_MINE' in os.environ\n")
@@ -75,6 +83,8 @@ async def test_no_secret_of_the_shell_reaches_the_script(package, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [("raise SystemExit(7)", "exited with status 7"),
+     ("import sys; sys.exit('user locked')", "user locked. The script exited with status 1."),
+     ("raise ValueError('no customer')", "ValueError: no customer. The script exited"),
      ("def main():\n    raise ValueError('no amount')", "ValueError: no amount")],
 )  # fmt: skip
 async def test_a_script_that_fails_says_so_as_a_robot_would(sdk, package, text, says):
@@ -110,6 +120,23 @@ async def test_all_mistakes_are_told_at_once_with_file_and_line(sdk, package):
     assert any("none.py: no such file" in line for line in lines)
     assert any("for the same name as" in line for line in lines)
     assert len(json.loads((await sdk("check", package, "--json")).out)) == 4
+
+
+async def test_a_folder_around_a_project_is_a_mistake(sdk, package, tmp_path):
+    ended = await sdk("check", tmp_path)
+    assert (ended.code, "all of it is in the folder 'greet'" in ended.out) == (1, True), ended.out
+
+
+async def test_a_script_that_is_too_large_to_be_read_is_a_warning(sdk, package):
+    (package / "big.py").write_text("# " + "x" * 300_000)
+    (package / "deep.py").write_text("x = " + "a + " * 50_000 + "a")
+    ended = await sdk("check", package)
+    assert ended.code == 0, ended.err
+    deep, big = sorted(ended.out.splitlines(), reverse=True)
+    assert "big.py: It is too large, or has too much in it" in big
+    assert "deep.py: It is nested too deeply" in deep
+    found = json.loads((await sdk("check", package, "--json")).out)
+    assert [mistake["is_warning"] for mistake in found] == [True, True]
 
 
 async def test_a_package_is_tested_with_an_orchestrator_in_memory(package):

@@ -152,6 +152,12 @@ def endless() -> list[Any]:
         ({"deep": [math.inf]}, ValueError),
         (endless(), ValueError),
         ("half a pair: \ud800", ValueError),
+        ("page 1\0page 2", ValueError),
+        ({"iban": 12345678901234567890123}, ValueError),
+        (2**63, ValueError),
+        ({1: "a", "1": "b"}, ValueError),
+        (dict.fromkeys(range(1001)), ValueError),
+        (json.loads("[" * 64 + "]" * 64), ValueError),
     ],
 )
 def test_a_result_that_is_not_json_is_refused_and_the_one_before_stays(
@@ -186,7 +192,7 @@ def test_progress_outside_nought_and_one_is_refused(on_a_robot: Path, fraction: 
 def test_an_undecodable_file_name_in_a_message_does_not_end_the_job(on_a_robot: Path) -> None:
     Job().progress(0.25, "reading \udcff.txt")
 
-    assert read(on_a_robot / "progress.json")["message"] == "reading ?.txt"
+    assert read(on_a_robot / "progress.json")["message"] == "reading \ufffd.txt"
 
 
 def test_progress_that_cannot_be_written_is_said_and_does_not_end_the_job(

@@ -111,14 +111,24 @@ async def test_an_item_ends_as_its_block_does(admin, world):
     assert await as_script(world.items) == {"R1": "completed", "R2": "failed"}
 
 
-async def test_a_result_that_is_no_json_fails_the_item(admin, world):
+@pytest.mark.parametrize("result", [object(), "a\0b", {"n": 2**64}, "\ud800", [float("nan")]])
+async def test_a_result_that_is_no_json_fails_the_item(admin, world, result):
     def work():
         with queues.queue("invoices").take() as item:
-            item.result = object()
+            item.result = result
 
-    with pytest.raises(TypeError):
+    with pytest.raises((TypeError, ValueError), match="The result of an item must be JSON"):
         await as_script(work)
     assert (await as_script(world.items))["R1"] == "new"  # failed, and tried again
+
+
+async def test_an_item_fails_whatever_characters_say_why(admin, world):
+    def work():
+        with queues.queue("invoices").take():
+            raise BusinessError("page 1\0page 2 \ud800")
+
+    await as_script(work)
+    assert (await as_script(world.items))["R1"] == "failed"
 
 
 async def test_any_other_error_goes_on_and_the_item_is_tried_again(admin, world):
@@ -271,3 +281,5 @@ async def test_a_file_is_left_for_people(admin, world, tmp_path):
     assert await as_script(world.artifacts) == {"Page 1.png": 400_000}
     with pytest.raises(FileNotFoundError):
         await as_script(lambda: job.artifact(tmp_path / "none.png"))
+    with pytest.raises(ValueError, match="a name in UTF-8"):
+        await as_script(lambda: job.artifact(tmp_path / "page.png", "\udcff.png"))

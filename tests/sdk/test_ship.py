@@ -259,3 +259,63 @@ async def test_the_doctor_says_what_is_well_and_what_is_not(sdk, admin, tmp_path
     nobody = await Sdk(tmp_path / "nobody")("doctor", "--json")
     assert nobody.code == 1
     assert [f["is_well"] for f in json.loads(nobody.out)] == [True, True, False]
+
+
+@pytest.fixture
+async def granted(admin, sdk, package):
+    """The package's process may read the secret that it asks for."""
+    await admin.post("/api/assets", 201, name="vault", type="secret", value="a secret value")
+    project = package / "pyproject.toml"
+    plan = 'greet = { script = "main.py:main", secrets = ["vault"] }'
+    project.write_text(project.read_text().replace('greet = "main.py:main"', plan))
+    write(package, "def main():\n    print('one')\n")
+    published = await sdk("publish", package)
+    assert (published.code, "sdk assets grant vault greet" in published.err) == (0, True)
+    return package
+
+
+async def test_a_secret_that_is_asked_for_is_granted_by_a_command(admin, sdk, granted):
+    for command in (["start", "greet"], ["check", granted]):
+        warned = await sdk(*command)
+        assert (warned.code, "sdk assets grant vault greet" in warned.err) == (0, True), warned
+    refused = await sdk("assets", "grant", "vault", "greet")
+    assert (refused.code, "sdk login --scope manage" in refused.err) == (1, True)
+    await sdk.sign_in(admin, "publish", "run", "manage")
+    done = await sdk("assets", "grant", "vault", "greet")
+    assert done.out == "Jobs of greet may read vault from version 1 on.\n"
+    assert "version 1, runs main.py:main of greet 0.1.0" in done.err
+    assert "grant" not in (await sdk("start", "greet")).err
+    revoked = await sdk("assets", "revoke", "vault", "greet", "--json")
+    assert json.loads(revoked.out)["process_ids"] == []
+    unknown = await sdk("assets", "grant", "fault", "greet")
+    assert (unknown.code, "Did you mean vault?" in unknown.err) == (5, True)
+
+
+async def test_a_publication_waits_until_somebody_releases_it(admin, sdk, granted):
+    [asset] = await admin.get("/api/assets")
+    [process] = await admin.get("/api/processes")
+    await admin.post(f"/api/assets/{asset['id']}/grants", 200, process_id=process["id"])
+    write(granted, "def main():\n    print('two')\n")
+    raise_version(granted, "0.2.0")
+    waits = await sdk("publish", granted)  # its sign-in has not the scope manage
+    assert waits.code == 6, waits
+    assert "Process greet waits" in waits.out
+    assert "it may read vault" in waits.err and "sdk release greet" in waits.err
+    assert (await admin.get("/api/processes"))[0]["package_id"] == process["package_id"]
+    refused = await sdk("release", "greet", "--yes")
+    assert (refused.code, "sdk login --scope manage" in refused.err) == (1, True)
+    await sdk.sign_in(admin, "publish", "manage")
+    shown = await sdk("release", "greet")
+    assert (shown.code, shown.out) == (6, "Apply it:  sdk release greet --yes\n")
+    assert "+ package: greet 0.2.0" in shown.err
+    assert (await admin.get("/api/processes"))[0]["package_id"] == process["package_id"]
+    released = await sdk("release", "greet", "--yes")
+    assert released.out == "Process greet is in version 2 now.\n", released
+    assert "- package: greet 0.1.0\n+ package: greet 0.2.0" in released.err
+    assert "admin proposed on" in released.err
+    again = await sdk("release", "greet", "--yes")
+    assert (again.code, "No change of process greet waits" in again.err) == (1, True)
+    raise_version_again = (granted / "pyproject.toml").read_text().replace("0.2.0", "0.3.0")
+    (granted / "pyproject.toml").write_text(raise_version_again)
+    direct = await sdk("publish", granted)
+    assert (direct.code, "Process greet changed" in direct.out) == (0, True)

@@ -181,7 +181,7 @@ async def test_a_user_who_was_disabled_is_out_at_once(server, api):
 async def test_signing_in_and_out_is_in_the_audit_trail_without_the_password(admin, api):
     await api.post("/api/auth/login", username="admin", password="not the password")
     page = await admin.get("/api/audit?entity_type=session")
-    assert [event["action"] for event in page["items"]] == ["session.login", "session.login"]
+    assert [event["action"] for event in page["items"]] == ["session.refused", "session.login"]
     assert [event["actor_username"] for event in page["items"]] == ["anonymous", "admin"]
     assert {event["ip_address"] for event in page["items"]} == {"127.0.0.1"}
     for event in page["items"]:

@@ -196,7 +196,7 @@ async def test_the_openapi_document_names_every_route(api):
 
 
 async def test_a_body_that_stops_coming_is_given_up(admin, monkeypatch):
-    monkeypatch.setattr(bodies, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "WINDOW_SECONDS", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", yarl.URL(admin.url).port)
     head = "POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
     head += f"Authorization: {admin.headers['Authorization']}\r\n"

@@ -241,8 +241,8 @@ async def test_the_robot_of_a_job_and_nobody_else_is_told_what_it_has_read(admin
     assert CANARY not in str(await admin.get("/api/audit"))
 
 
-async def test_what_a_secret_was_when_it_was_read_is_told_until_the_log_is_closed(
-    admin, server, clock, config
+async def test_a_robot_gets_the_values_that_its_job_has_read_and_no_later_ones(
+    admin, server, config
 ):
     asset = await make(admin)
     robot = await admin.make_robot()
@@ -265,10 +265,21 @@ async def test_what_a_secret_was_when_it_was_read_is_told_until_the_log_is_close
         await rotation.rotate(server[DATABASE], config.key_file)
     assert await server[DATABASE].read(rotation.keys_in_use) == {"3"}
     assert await told(robot, about) == both
+
+
+async def test_secrets_are_sent_until_the_log_is_closed_and_the_first_time_is_audited(
+    admin, server, clock
+):
+    asset = await make(admin)
+    robot = await admin.make_robot()
+    job, about = await a_job(admin, robot)
+    assert await told(robot, about) == (0, [])  # nothing to be audited
+    await job.get("/api/runtime/assets/api")
+    await put(admin, asset, value="another value")
     await robot.post(f"/api/runner/jobs/{about['id']}/update", 200, status="completed")
     await server[DATABASE].write(reads.forget_replaced)
     clock.advance(hours=24)
-    assert await told(robot, about) == both
+    assert await told(robot, about) == (1, [CANARY])
     clock.advance(seconds=1)
     admin = await admin.sign_in()
     closed = await robot.ask("GET", f"/api/runner/jobs/{about['id']}/secrets?attempt=1")

@@ -110,7 +110,9 @@ async def test_nobody_collects_a_token_while_the_password_changes(postgres, tmp_
             token_id=token.id,
             actor=SYSTEM,
         )
-        started = sdk_sessions.start(tx, keys, origin, SdkStart(machine_name="laptop"))
+        started = sdk_sessions.start(
+            tx, keys, origin, SdkStart(machine_name="laptop"), may_share=True
+        )
         deciding.confirm(tx, ada, SdkConfirm(user_code=started.user_code))
         return started, service.find(tx, "ada")
 
@@ -131,7 +133,9 @@ async def test_of_two_who_decide_at_once_one_is_told(postgres, tmp_path):
         people = [service.create_user(tx, SYSTEM, name, None, is_admin=False) for name in "ab"]
         for person in people:
             service.keep_token(tx, "session", person.id, tx.now + timedelta(hours=1))
-        started = sdk_sessions.start(tx, keys, SYSTEM, SdkStart(machine_name="laptop"))
+        started = sdk_sessions.start(
+            tx, keys, SYSTEM, SdkStart(machine_name="laptop"), may_share=True
+        )
         return [p.id for p in people], started.user_code
 
     ids, code = await postgres.write(begin)

@@ -1,5 +1,7 @@
 """Parameters that do not fit are named, and never shown."""
 
+import time
+
 import pytest
 
 from orchestrator_server.errors import Invalid
@@ -61,3 +63,25 @@ def test_what_fits_is_taken():
 def test_what_could_keep_a_server_busy_is_not_for_a_schema(keyword):
     with pytest.raises(Invalid, match="cannot use"):
         check_schema({"type": "object", "properties": {"a": {keyword: True}}})
+
+
+def test_a_check_ends_in_time():
+    schema = {
+        "type": "object",
+        "properties": {"a": {"items": {"anyOf": [{"type": "string"}] * 900 + [{}]}}},
+    }
+    check_schema(schema)
+    check({"a": [1] * 10}, schema)
+    began = time.thread_time()
+    with pytest.raises(Invalid, match="take too long to check"):
+        check({"a": [1] * 100_000}, schema)
+    assert time.thread_time() - began < 3
+
+
+@pytest.mark.parametrize("keyword", ["type", "required"])
+def test_a_schema_that_would_be_compared_each_with_each_is_refused_first(keyword):
+    values = [{"a": i} for i in range(50_000)]
+    began = time.thread_time()
+    with pytest.raises(Invalid, match=f"`{keyword}` is a list of texts"):
+        check_schema({"type": "object", "properties": {"a": {keyword: values}}})
+    assert time.thread_time() - began < 2

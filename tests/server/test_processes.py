@@ -243,3 +243,15 @@ async def test_robots_hear_which_processes_have_changed(admin, clock):
     await edit(admin, plain, is_active=True)
     assert len(await told(robot, later)) == 1
     assert len(await told(robot, "0001-01-01T00:00:00Z")) == 3  # and no error
+
+
+async def test_a_process_may_run_a_function_of_a_script_that_is_too_large_to_be_read(admin):
+    content = archive(big="def main(a: int): pass\n" + "#" * 300_000, main="")
+    process = await admin.make_process(content=content, script_path="big.py:main")
+    assert process["parameters_schema"] is None
+    await admin.make_job(process, parameters={"a": "anything"})
+    package = process["package_id"]
+    for function in ("_hidden", "no name", ""):
+        await admin.post(
+            "/api/processes", 422, name="x", package_id=package, script_path=f"big.py:{function}"
+        )

@@ -1,6 +1,7 @@
 """JSON that two parsers could read differently is refused; all other comes through unchanged."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -65,3 +66,12 @@ def test_any_bytes_are_read_or_refused(body):
     except Malformed:
         return
     json.loads(body)
+
+
+def test_a_long_text_costs_little():
+    body = json.dumps(["x" * 1_000_000, *[[]] * 65]).encode()
+    tracemalloc.start()
+    decode(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * len(body)

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
+from functools import partial
 
 import aiohttp
 
@@ -24,22 +26,40 @@ def failing_at(failpoints):
 
 
 class ServerProcess:
-    """`orchestrator serve` on a port that stays the same over restarts."""
+    """`orchestrator serve` on a port that stays the same over restarts.
 
-    def __init__(self, data, database_url=None, program=("orchestrator_server",)):
+    `files` are the soft and the hard limit of its open files; `log` is a file for what it logs.
+    """
+
+    def __init__(
+        self,
+        data,
+        database_url=None,
+        program=("orchestrator_server",),
+        *,
+        arguments=(),
+        files=None,
+        log=None,
+    ):
+        self._limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, files) if files else None
+        self._log = log
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._arguments = [*program, "serve", "--port", str(self.port), "--data", str(data)]
         if database_url:
             self._arguments += ["--database-url", database_url]
+        self._arguments += arguments
         self.process = None
 
     async def start(self, **environment):
         """Return when it is ready. `environment` is what it finds in its own, this time."""
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", *self._arguments),
-            env={**os.environ, "RUNWRIGHT_ADMIN_PASSWORD": ADMIN_PASSWORD, **environment},
-        )
+        with self._log.open("ab") if self._log else nullcontext() as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", *self._arguments),
+                env={**os.environ, "RUNWRIGHT_ADMIN_PASSWORD": ADMIN_PASSWORD, **environment},
+                stderr=log,
+                preexec_fn=self._limit,
+            )
         async with asyncio.timeout(20), aiohttp.ClientSession() as session:
             while True:
                 with suppress(aiohttp.ClientError):
@@ -66,8 +86,17 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def a_server(data, database_url=None, program=("orchestrator_server",), **environment):
-    server = ServerProcess(data, database_url, program)
+async def a_server(
+    data,
+    database_url=None,
+    program=("orchestrator_server",),
+    *,
+    arguments=(),
+    files=None,
+    log=None,
+    **environment,
+):
+    server = ServerProcess(data, database_url, program, arguments=arguments, files=files, log=log)
     try:
         await server.start(**environment)
         yield server

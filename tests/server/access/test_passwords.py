@@ -12,7 +12,7 @@ import pytest
 from orchestrator_server import mail
 from orchestrator_server.access import passwords, resets, service, throttle
 from orchestrator_server.access.callers import SYSTEM
-from orchestrator_server.errors import Unauthenticated
+from orchestrator_server.errors import TooMany, Unauthenticated
 from orchestrator_server.http.keys import DATABASE, MAILER, SETUP_TOKEN, THROTTLE
 from sdk.contract.settings import SecuritySettings
 from tests.conftest import serving
@@ -175,7 +175,7 @@ async def test_the_mail_server_is_signed_in_to_and_never_in_the_clear_unless_tol
         await api.post("/api/auth/forgot", 202, username="ada")
         await server[MAILER].finish()
         assert len(postbox.mails) == len(postbox.signed_in) == sent
-        server[THROTTLE]._failures.clear()
+        server[THROTTLE]._mails.clear()
     assert postbox.signed_in == ["\0rw\0secret"]
 
 
@@ -277,7 +277,88 @@ def test_the_throttle_forgets_the_oldest_before_it_grows(clock):
     for n in range(throttle.ENTRIES + 10):
         made.failed(f"user{n}", "x", once)
         made.succeeded(f"user{n}", "y")
-    assert max(map(len, (made._failures, made._locked, made._known))) == throttle.ENTRIES
+        made.charge("forgot", f"address {n}")
+        made.may_mail(n)
+    of_strangers = made._of_strangers
+    tables = (of_strangers.locked, made._strangers, made._known, made._charged["forgot"])
+    assert {len(table) for table in (*tables, made._mails)} == {throttle.ENTRIES}
+    for n in range(throttle.KNOWN_ADDRESSES + 10):
+        made.succeeded("ada", f"address {n}")
+    assert len(made._known["ada"]) == throttle.KNOWN_ADDRESSES
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::1", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+        ("10.0.0.1", "10.0.0.2", False),
+    ],
+)
+def test_a_network_of_ipv6_counts_as_one_client(clock, first, second, is_one):
+    made, once = throttle.Throttle(clock), SecuritySettings(max_failed_logins=1)
+    made.failed("ada", first, once)
+    assert made.is_locked("ada", second) == is_one
+    made.succeeded("bob", first)
+    for n in range(throttle.FAILURES_PER_HOUR):
+        made.failed("bob", f"10.9.9.{n}", once)
+    assert made.is_locked("bob", second) != is_one
+    for _ in range(throttle.OTHERS_PER_MINUTE):
+        made.charge("register", first)
+    if is_one:
+        with pytest.raises(TooMany):
+            made.charge("register", second)
+    else:
+        made.charge("register", second)
+
+
+def test_what_fills_one_table_costs_nothing_in_another(clock, monkeypatch):
+    monkeypatch.setattr(throttle, "ENTRIES", 50)
+    made, security = throttle.Throttle(clock), SecuritySettings()
+    made.succeeded("ada", "home")
+    for _ in range(security.max_failed_logins):
+        made.failed("ada", "home", security)
+    for n in range(throttle.FAILURES_PER_HOUR + 4):
+        made.failed("ada", f"10.0.0.{n}", security)  # more addresses than the table has
+    for n in range(100):
+        made.charge("forgot", f"10.1.0.{n}")
+        made.charge(throttle.SIGN_INS, f"10.1.0.{n}")
+        made.charge(throttle.MACHINE_KEYS, f"10.1.0.{n}")
+        made.may_mail(n)
+        made.succeeded("eve", f"10.1.0.{n}")
+    assert made.is_locked("ada", "home")  # where it was guessed at; and its owner
+    clock.advance(minutes=16)
+    assert not made.is_locked("ada", "home")
+    assert made.is_locked("ada", "elsewhere")
+
+
+async def test_made_up_names_cost_nobody_else_anything(admin, api, server, postbox, monkeypatch):
+    monkeypatch.setattr(throttle, "ENTRIES", 20)
+    await make_user(admin, "ada", email="ada@example.com")
+    address = {"host": "127.0.0.1", "port": postbox.port, "tls": "none"}
+    await settings(admin, "email", enabled=True, from_address="rw@example.com", **address)
+    security, now = SecuritySettings(), server[THROTTLE]
+    for n in range(throttle.FAILURES_PER_HOUR + 4):
+        now.failed("ada", f"10.0.0.{n}", security)
+    for _ in range(throttle.MAILS_PER_HOUR):
+        await api.post("/api/auth/forgot", 202, email="ADA@example.com")
+    queued = []
+    monkeypatch.setattr(server[MAILER], "later", queued.append)
+    for n in range(60):  # each from another address
+        now._charged.clear()
+        assert (await login(api, f"made-up-{n}", "wrong password")).status == 401
+        await api.post("/api/auth/forgot", 202, username=f"made-up-{n}")
+        await api.post("/api/auth/forgot", 202, email=f"made-up-{n}@example.com")
+    await api.post("/api/auth/forgot", 202, username="ada")
+    assert queued == []  # nothing of it waits in the line of mails
+    await server[MAILER].finish()
+    assert len(postbox.mails) == throttle.MAILS_PER_HOUR
+    assert (await login(api, "ada", ADMIN_PASSWORD)).status == 401  # the limit an hour holds
+    assert "made-up" not in repr([vars(now), vars(now._of_strangers)])
 
 
 async def test_of_many_guesses_at_once_each_counts_for_the_ones_behind_it(admin, api, clock):

@@ -42,7 +42,7 @@ async def site():
     app = web.Application()
     app.router.add_get("/", quick)
     app.router.add_get("/wait", wait)
-    runner = Runner(app, shutdown_timeout=1, headers_seconds=0.3, idle_connections_per_address=3)
+    runner = Runner(app, shutdown_timeout=1, headers_seconds=0.3, waiting_per_client=3)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield Site(runner.addresses[0][1], slow)
@@ -139,3 +139,57 @@ async def test_a_thousand_requests_in_one_go_are_all_answered(site):
         for _ in range(1000):
             await reader.readuntil(b"here")
     writer.close()
+
+
+async def test_over_the_limit_of_all_the_longest_waiting_makes_room(tmp_path):
+    async def quick(request):
+        return web.Response(text="here")
+
+    app = web.Application()
+    app.router.add_get("/", quick)
+    runner = Runner(app, shutdown_timeout=1, connections=5, waiting_per_client=10)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site = Site(runner.addresses[0][1], None)
+    connections = [await site.connect() for _ in range(5)]
+    connections[0][1].write(b"GET / HT")
+    await asyncio.sleep(0)
+    for reader, writer in connections[1:]:
+        writer.write(GET)  # so each has been seen
+        await reader.readuntil(b"here")
+    connections.append(await site.connect())
+    async with asyncio.timeout(5):
+        answer = await connections[0][0].read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 503
+    connections.append(await site.connect())
+    assert await ended(connections[1][0])  # it had not begun a request
+    for _, writer in connections:
+        writer.close()
+    await runner.cleanup()
+
+
+async def test_if_all_are_busy_a_new_one_is_refused(site):
+    slow = asyncio.Event()
+
+    async def wait(request):
+        await slow.wait()
+        return web.Response(text="at last")
+
+    app = web.Application()
+    app.router.add_get("/wait", wait)
+    runner = Runner(app, shutdown_timeout=1, connections=2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site = Site(runner.addresses[0][1], slow)
+    busy = [await site.connect() for _ in range(2)]
+    for _, writer in busy:
+        writer.write(GET.replace(b"/ ", b"/wait ", 1))
+    for _ in range(3):
+        assert (await site.answer_to(b"")).startswith(b"HTTP/1.1 503 ")
+    slow.set()
+    for reader, writer in busy:
+        async with asyncio.timeout(5):
+            assert await reader.readuntil(b"at last")
+        writer.close()
+    await runner.cleanup()
