@@ -152,7 +152,7 @@ class Parent:
                     self._children.pop(pid).end(told.get("code", -signal.SIGKILL))
                     if self._is_retired and not self.is_busy:
                         self.process.kill()
-        if self.process.returncode is None:  # what it sends cannot be understood
+        with suppress(ProcessLookupError):  # else what it sends cannot be understood, or is not so
             self.process.kill()
         for child in self._children.values():
             child.end(-signal.SIGKILL)
