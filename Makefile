@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults soak mutants check docs fuzz bench clean
+.PHONY: demo test faults soak mutants check docs fuzz bench audit sbom lowest clean
 
 demo: .venv/ready  ## a server, a robot and three packages at work: make demo [ARGS=--once]
 	$(BIN)/orchestrator demo $(ARGS)
@@ -34,8 +34,33 @@ fuzz: .venv/ready  ## ask the server whatever its API allows, for longer: make f
 bench: .venv/ready  ## measure, and write docs/performance.md: QUICK=1 in three minutes, PEERS=1 beside others
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(PEERS),--peers) $(ARGS)
 
+audit: .venv/ready  ## known vulnerabilities of our dependencies; says so if nobody can be asked
+	.ci/audit $(ARGS)
+
+sbom: .venv/ready  ## what is in an installation, as CycloneDX: dist/runwright.cdx.json
+	mkdir -p dist
+	$(BIN)/uv export --quiet --frozen --all-extras --no-dev --format cyclonedx1.5 \
+		--preview-features sbom-export --output-file dist/runwright.cdx.json
+
+lowest: .venv-lowest/ready  ## the lowest versions that pyproject.toml allows: do they work?
+	.venv-lowest/bin/python -m pytest -m "not slow" -n auto --dist loadfile -p no:cacheprovider \
+		$(or $(ARGS),$(LOWEST))
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# One file or folder for each library that we call, with the databases of the machine.
+LOWEST := tests/test_contract.py tests/db tests/sdk/test_packaging.py tests/sdk/test_login.py \
+	tests/sdk/test_transport.py tests/server/http tests/server/objects tests/server/packages \
+	tests/server/test_access.py tests/server/test_parameters.py tests/server/test_keys.py \
+	tests/server/test_jobs.py tests/agent/test_work.py tests/agent/test_environments.py
+
+.venv-lowest/ready: .venv/ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
+		--editable '.[all]'
+	$(BIN)/uv pip install --quiet --python .venv-lowest --group dev  # whatever fits to these
+	touch $@
 
 .venv/ready: pyproject.toml uv.lock
 	$(PYTHON) -m venv .venv

@@ -65,7 +65,9 @@ def uv_program() -> Finding:
         return Finding(Mark.FAILED, "uv", str(missing))
     version = machine_info.uv_version()
     if version is None:
-        return Finding(Mark.FAILED, "uv", f"{found} does not run: install the extra `agent` anew.")
+        return Finding(
+            Mark.FAILED, "uv", f"{found} does not run: install Runwright with [agent] again."
+        )
     return Finding(Mark.OK, "uv", f"uv {version} at {found}.")
 
 

@@ -94,7 +94,7 @@ def _close(path: Path, allow_open: bool, wanted: int) -> None:
 
 
 def _must_be_ours(path: Path) -> None:
-    """What another account owns, its scripts could change."""
+    """What another account owns from earlier, its scripts could change."""
     strange = [place for place in (path, *path.iterdir()) if place.lstat().st_uid != 0]
     if strange:
         raise AgentExit(

@@ -14,8 +14,10 @@ MAY_IMPORT = {  # first match wins
     "sdk": {"sdk"},
     "robot_agent": {
         "robot_agent",
+        "sdk.archives.toml",
         "sdk.contract",
         "sdk.errors",
+        "sdk.escapes",
         "sdk.failpoints",
         "sdk.masking",
         "sdk.private_folder",
@@ -33,6 +35,7 @@ MAY_IMPORT = {  # first match wins
         "orchestrator_server",
         "sdk.archives",
         "sdk.contract",
+        "sdk.escapes",
         "sdk.failpoints",
         "sdk.masking",
         "sdk.private_folder",

@@ -43,16 +43,16 @@ def command(
 
     findings, reviews = options.on_existing_database(config, examine)
     if not allow_open_data_folder:
-        findings.append(_data_folder(data))
+        findings.append(_privacy(data))
     _show(findings, reviews)
     if any(finding.broken_by for finding in findings):
         raise SystemExit(EXIT_FOUND)
 
 
-def _data_folder(data: Path) -> Finding:
+def _privacy(data: Path) -> Finding:
     is_open = private_folder.is_open(data)
     why = f"{data} is open: chmod 700 {shlex.quote(str(data))}"
-    return Finding("Other users cannot read the data folder", [why] if is_open else [])
+    return Finding("Other users cannot read the data folder", [why] * is_open)
 
 
 def _show(findings: list[Finding], reviews: list[Review]) -> None:

@@ -34,7 +34,10 @@ async def open_database(config: Config, clock: Callable[[], datetime]) -> Databa
 
         from orchestrator_server.db.postgres import PostgresDatabase
     except ImportError as error:
-        raise CannotOpen("PostgreSQL needs: pip install 'runwright[postgres]'") from error
+        raise CannotOpen(
+            "PostgreSQL needs the extra `postgres`: install Runwright from its checkout or wheel "
+            "again, with [postgres] behind the path."
+        ) from error
     try:
         return await PostgresDatabase.open(url, clock, is_pooled=config.listen_url is not None)
     except psycopg.Error as error:  # not its text: that may hold the URL and its password

@@ -38,7 +38,10 @@ def store_at(config: Config, url: str | None) -> ObjectStore:
     try:  # only who uses one needs its library
         from orchestrator_server.objects.bucket import BucketStore
     except ImportError as error:
-        raise WrongStore("An object store needs: pip install 'runwright[s3]'") from error
+        raise WrongStore(
+            "An object store needs the extra `s3`: install Runwright from its checkout or wheel "
+            "again, with [s3] behind the path."
+        ) from error
     return BucketStore(url)
 
 

@@ -116,6 +116,10 @@ async def _run(*command: str, room: Room, tools: Tools) -> None:
             raise error from None
 
 
+def _is_in(place: Path, folder: Path) -> bool:
+    return place.resolve().is_relative_to(folder)
+
+
 @ownership.as_helper
 def _text_of(file: Path) -> str:
     return file.read_text(encoding="utf-8")
@@ -129,10 +133,6 @@ def _remove(file: Path) -> None:
 @ownership.as_helper
 def _new_folder(room: Room) -> Path:
     return Path(tempfile.mkdtemp(prefix="built-", dir=room.folder))
-
-
-def _is_in(place: Path, folder: Path) -> bool:
-    return place.resolve().is_relative_to(folder)
 
 
 def _copy(work: Path, place: Path) -> Path:

@@ -1,6 +1,7 @@
 """The folders of environments on the disk: complete or not, how large, when last used."""
 
 import os
+import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -9,20 +10,17 @@ from pathlib import Path
 from robot_agent.environments import venvs
 from sdk.running import regular_files
 
-NOTE_BYTES = 32
 READY = "runwright-ready"  # in a folder that is complete: its size, and when it was last used
 NOTE = "runwright-shared"  # in one of a package: the name of the one that it is on top of
 NOTE_BYTES = 32
+_NAME = re.compile("[0-9a-f]{32}")
 PART = ".part"  # the end of the name of one that is being built, or thrown away
 
 
 def shared_of(folder: Path) -> Path | None:
     """The environment that `folder` is on top of."""
-    note = folder / NOTE
-    try:
-        return folder.with_name(note.read_text(encoding="utf-8"))
-    except OSError:
-        return None
+    name = _noted(folder / NOTE)
+    return folder.with_name(name) if _NAME.fullmatch(name) else None
 
 
 def beside(folder: Path) -> Path:
@@ -74,10 +72,16 @@ def last_uses(shelf: Path) -> dict[Path, float]:
 
 
 def noted_size(folder: Path) -> int:
+    noted = _noted(folder / READY)
+    return int(noted) if noted.isdecimal() else 0
+
+
+def _noted(note: Path) -> str:
+    """What a note says; "" if there is none, or a script made something else of it."""
     try:
-        return int(regular_files.read(folder / READY, NOTE_BYTES))
-    except (OSError, ValueError):  # a script can reach it
-        return 0
+        return regular_files.read(note, NOTE_BYTES).decode("ascii")
+    except (OSError, ValueError):
+        return ""
 
 
 def _size(file: str) -> int:

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robot_agent.clock import DAY_SECONDS
-from robot_agent.environments import build, composed, folders, ownership, pythons, uv, venvs
+from robot_agent.environments import (
+    build,
+    composed,
+    folders,
+    ownership,
+    pythons,
+    uv,
+    venvs,
+)
 from robot_agent.environments.brought import Tools
 from robot_agent.environments.composed import Make
 from robot_agent.environments.folders import PART, READY
@@ -213,9 +221,8 @@ class Shelf:
         if size and size + sum(map(folders.noted_size, known)) > self._most_bytes:
             log.info("uv's cache is emptied: %d MiB.", size // 1024**2)
             try:
-                with helpers_as(self.launch):
-                    await uv.run("cache", "clean", cwd=self._folder, cache=self._cache,
-                                 UV_LOCK_TIMEOUT="10", UV_CACHE_DIR=str(self._cache))  # fmt: skip
+                await uv.run("cache", "clean", cwd=self._folder, cache=self._cache,
+                             UV_LOCK_TIMEOUT="10", UV_CACHE_DIR=str(self._cache))  # fmt: skip
             except (UvFailed, JobFailed) as error:  # in use beside us, or without uv
                 log.info("uv's cache is not emptied: %s", error)
 

@@ -8,7 +8,6 @@ from io import BufferedReader
 from pathlib import Path
 
 from sdk.running import regular_files
-from sdk.running.regular_files import NotRegular
 
 _MARKS = (  # the longer ones first: one begins as another does
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -26,10 +25,9 @@ def opened(file: Path) -> BufferedReader:
     """Unreadable if `file` is a link, or no regular file."""
     try:
         return regular_files.opened(file)
-    except NotRegular as error:
-        raise Unreadable(f"{file.name} is not a regular file.") from error
     except OSError as error:
-        raise Unreadable(f"{file.name} cannot be read: {error.strerror or error}.") from error
+        reason = str(error.strerror or error).rstrip(".")
+        raise Unreadable(f"{file.name} cannot be read: {reason}.") from error
 
 
 def read(file: Path, limit: int) -> bytes:

@@ -151,7 +151,7 @@ def test_uv_that_is_missing_is_told_with_what_brings_it(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     found = checks.uv_program()
-    assert found.mark is Mark.FAILED and "runwright[agent]" in found.sentence
+    assert found.mark is Mark.FAILED and "with [agent]" in found.sentence
 
 
 def test_the_servers_date_is_read_to_the_second():

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from robot_agent.environments import needs
-from robot_agent.exits import JobFailed
+from sdk.running import needs
+from sdk.running.files import Unreadable
 
 NEEDS = '# /// script\n# dependencies = ["tin"]\n#\n# requires-python = ">=3.11"\n# ///\n'
 
@@ -44,7 +44,7 @@ def test_what_is_no_block_is_none(of, source):
 
 
 def test_two_blocks_are_one_too_many(of):
-    with pytest.raises(JobFailed, match="2 blocks"):
+    with pytest.raises(Unreadable, match="2 blocks"):
         of(f"{NEEDS}\n{NEEDS}")
 
 

@@ -129,7 +129,7 @@ def test_a_script_that_python_cannot_read_needs_nothing(root, source):
 @pytest.mark.parametrize("name", ["pyproject.toml", "uv.toml", "requirements.txt"])
 def test_only_regular_files_are_read(root, name):
     os.mkfifo(root / name)
-    with pytest.raises(Unreadable, match="not a regular file"):
+    with pytest.raises(Unreadable, match="no regular file"):
         of(root)
     (root / name).unlink()
     (root / name).symlink_to("/dev/zero")

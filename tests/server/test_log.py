@@ -10,8 +10,8 @@ import structlog
 
 from orchestrator_server import log as logs
 
-HOSTILE = "\x1b[2Jx\x1b]52;c;eA==\x07\r\n\x9b31m\x7f\u202e\u2028\x00 y\ud800"
-RAW = "\x1b\x07\r\x9b\x7f\u202e\u2028\x00\ud800"
+HOSTILE = "\x1b[2Jx\x1b]52;c;eA==\x07\r\n\x9b31m\x7f\u202e\u2028\x00 y"
+RAW = "\x1b\x07\r\x9b\x7f\u202e\u2028\x00"
 
 
 @pytest.fixture
@@ -89,3 +89,8 @@ def test_no_text_passes_for_a_line_of_its_own(logged):
 def test_what_is_escaped_in_json_is_still_what_it_was(logged):
     structlog.get_logger("orchestrator_server.test").warning("asked", path="\x7f\x1b\u202e")
     assert json.loads(logged.getvalue())["path"] == "\x7f\x1b\u202e"
+
+
+def test_half_a_character_is_escaped_too():
+    """On its own: what collects the output of the tests cannot carry it."""
+    assert logs.escaped("a\ud800\n") == "a\\ud800\\n"
