@@ -50,10 +50,11 @@ clean:
 	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # One file or folder for each library that we call, with the databases of the machine.
-LOWEST := tests/test_contract.py tests/db tests/sdk/test_packaging.py tests/sdk/test_login.py \
-	tests/sdk/test_transport.py tests/server/http tests/server/objects tests/server/packages \
-	tests/server/test_access.py tests/server/test_parameters.py tests/server/test_keys.py \
-	tests/server/test_jobs.py tests/agent/test_work.py tests/agent/test_environments.py
+LOWEST := tests/test_contract.py tests/db/test_group_commit.py tests/db/test_queries.py \
+	tests/db/test_values.py tests/sdk/test_packaging.py tests/sdk/test_login.py \
+	tests/sdk/test_transport.py tests/server/http/test_protocol.py tests/server/http/test_known.py \
+	tests/server/objects tests/server/packages tests/server/test_parameters.py \
+	tests/server/test_keys.py tests/agent/test_work.py tests/agent/test_environments.py
 
 .venv-lowest/ready: .venv/ready
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
