@@ -1,10 +1,8 @@
 """The environments on this machine: each built once, lent to jobs, thrown away when too old."""
 
 import asyncio
-import hashlib
 import logging
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -26,6 +24,7 @@ from robot_agent.environments import (
 from robot_agent.environments.brought import Tools
 from robot_agent.environments.composed import Make
 from robot_agent.environments.folders import PART, READY
+from robot_agent.environments.naming import name_of
 from robot_agent.environments.uv import UvFailed
 from robot_agent.exits import JobFailed
 from sdk.contract.jobs import Reason
@@ -35,12 +34,6 @@ from sdk.running.files import Unreadable
 from sdk.running.launch import SAME, Launch, helpers_as
 
 __all__ = ["READY", "Environment", "Shelf"]
-
-# What decides where packages come from.
-INDEXES = (
-    *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
-    *("UV_NO_INDEX", "UV_CONFIG_FILE", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE_NEWER"),
-)
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +107,7 @@ class Shelf:
         wanted = await self._needs_of(package, work, script)
         python = await self._python(wanted.python)
         make = partial(self._make, wanted, work, python, may_build)
-        async with self._lending(self._folder / _name(wanted, python), make) as folder:
+        async with self._lending(self._folder / name_of(wanted, python), make) as folder:
             yield Environment(folder)
 
     @asynccontextmanager
@@ -242,13 +235,6 @@ class Shelf:
                     total -= folders.noted_size(gone)
                     log.info("Environment %s is thrown away.", gone.name)
                     folders.throw_away(gone)
-
-
-def _name(wanted: needs.Needs, python: Path) -> str:
-    """Of all that decides what would be built; a Python that was updated is another one."""
-    told = [wanted.digest, str(python), str(python.stat().st_mtime_ns), sys.platform]
-    told += [f"{name}={os.environ.get(name, '')}" for name in INDEXES]
-    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:32]
 
 
 def _path_in(work: Path, script: Path) -> str:
