@@ -9,7 +9,7 @@ from orchestrator_server.errors import Conflict
 from orchestrator_server.jobs import attempts, claiming
 from orchestrator_server.jobs.assignments import JobToken
 from orchestrator_server.robots import service as robots
-from sdk.contract.runner import JobReport, ReportAnswer
+from sdk.contract.runner import JobReport, LogChunk, ReportAnswer
 from sdk.contract.settings import JobSettings
 
 
@@ -43,6 +43,13 @@ def _end(
 def keep_late(tx: Transaction, robot: RobotCaller, job_id: int, report: JobReport) -> None:
     attempts.keep_late(tx, robot, job_id, report)
     _must_show_nothing(tx, job_id, report)
+
+
+def check_chunk(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> bool:
+    """Check that a piece of a log may be stored; return whether its attempt has ended."""
+    of = attempts.late_writer_of(tx, robot, job_id, wanted.attempt)
+    reads.must_be_known(tx, job_id, wanted.attempt, wanted.secrets_known)
+    return of.finished_at is not None
 
 
 def _must_show_nothing(tx: Transaction, job_id: int, report: JobReport) -> None:

@@ -11,7 +11,6 @@ from orchestrator_server.access.callers import JobCaller, RobotCaller
 from orchestrator_server.access.throttle import MACHINE_KEYS
 from orchestrator_server.access.tokens import job_token
 from orchestrator_server.assets import reads
-from orchestrator_server.db.transaction import Transaction
 from orchestrator_server.errors import Conflict, Forbidden
 from orchestrator_server.http import bodies
 from orchestrator_server.http.identify import origin
@@ -170,7 +169,7 @@ async def append_log(
     request: web.Request, robot: RobotCaller, job_id: int, wanted: LogChunk
 ) -> LogAnswer:
     """Append raw bytes to the log of an attempt, at a byte offset; what is there is ignored."""
-    is_over = await request.app[DATABASE].read(_must_be_welcome, robot, job_id, wanted)
+    is_over = await request.app[DATABASE].read(reports.check_chunk, robot, job_id, wanted)
     chunk = await bodies.read(request, LOG_CHUNK_BYTES)
     return await request.app[LOGS].append(
         job_id, wanted.attempt, wanted.offset, chunk, is_over=is_over
@@ -220,13 +219,6 @@ async def _claim(
 
 def _tokens(request: web.Request) -> JobToken:
     return partial(job_token, request.app[KEYS])
-
-
-def _must_be_welcome(tx: Transaction, robot: RobotCaller, job_id: int, wanted: LogChunk) -> bool:
-    """And whether the attempt is over."""
-    of = attempts.late_writer_of(tx, robot, job_id, wanted.attempt)
-    reads.must_be_known(tx, job_id, wanted.attempt, wanted.secrets_known)
-    return of.finished_at is not None
 
 
 def _must_mean_itself(robot: RobotCaller, robot_id: int | None) -> None:

@@ -11,6 +11,9 @@ import sys
 import threading
 from pathlib import Path
 
+# At once: later, `sdk` may be a module of the package.
+from sdk.strict_json import VALUE_DEPTH, fit, read
+
 TYPE_CHECKING = False  # importing `typing` for it would cost each script some milliseconds
 if TYPE_CHECKING:
     from typing import Any
@@ -114,12 +117,10 @@ def _read_parameters(path: str | None) -> "dict[str, Any]":
 
 def check_result(value: "Any", of: str = "a job") -> str:
     """The JSON of a result. TypeError or ValueError if the orchestrator could not keep it."""
-    from sdk import strict_json  # only here: many scripts have no result
-
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()  # half a surrogate pair passes json.dumps, and no reader accepts it
-        strict_json.read(text, strict_json.VALUE_DEPTH)
+        read(text, VALUE_DEPTH)
     except TypeError as error:
         raise TypeError(f"The result of {of} must be JSON, and this is not: {error}.") from error
     except (ValueError, RecursionError) as error:
@@ -128,8 +129,6 @@ def check_result(value: "Any", of: str = "a job") -> str:
 
 
 def _write_progress(path: str, fraction: float, message: str) -> None:
-    from sdk.strict_json import fit
-
     message = fit(message)  # a file name in it may be undecodable; that must not end a job
     try:
         _write(path, json.dumps({"fraction": fraction, "message": message}, ensure_ascii=False))

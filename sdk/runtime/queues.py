@@ -12,6 +12,7 @@ import threading
 
 from sdk.runtime import server
 from sdk.runtime.errors import BusinessError
+from sdk.strict_json import fit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,8 +82,6 @@ class Item:
     def fail(self, error: "Exception | str") -> None:
         """BusinessError: for good. Anything else: this attempt."""
         kind = "business" if isinstance(error, BusinessError) else "application"
-        from sdk.strict_json import fit
-
         text = str(error) if isinstance(error, str | BusinessError) else repr(error)
         self._tell("fail", error_type=kind, error_message=fit(text[:MESSAGE_CHARACTERS]))
 

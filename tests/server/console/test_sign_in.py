@@ -66,7 +66,7 @@ async def test_a_person_signs_in_and_allows_a_machine(server, api, browser, java
     await page.get_by_text(started["user_code"]).wait_for()
     assert await page.get_by_text("laptop").is_visible()
     assert await page.get_by_text("127.0.0.1").is_visible()
-    assert await page.get_by_text("start and cancel jobs").is_visible()
+    assert await page.get_by_text("start, retry and cancel jobs").is_visible()
     assert await status(api, started) == {"status": "pending"}
     if javascript:
         assert await watched.barriers() == []
