@@ -39,7 +39,7 @@ from orchestrator_server.http.routes import (
 from orchestrator_server.jobs import attempts, beats, claiming, outcomes
 from orchestrator_server.jobs.assignments import JobToken
 from orchestrator_server.jobs.wants import Taker, Wants
-from orchestrator_server.robots import registration
+from orchestrator_server.robots.registration import register
 from orchestrator_server.runner import heartbeats, reports
 from sdk.contract.runner import (
     AgentSettings,
@@ -71,7 +71,6 @@ async def register_robot(request: web.Request, wanted: RobotRegister) -> RobotRe
     throttle, address = request.app[THROTTLE], request.remote or ""
     throttle.charge(MACHINE_KEYS, address)
     since = await online_since(request)
-    register = registration.register
     robot = await request.app[DATABASE].write(register, origin(request), wanted, since)
     throttle.refund(MACHINE_KEYS, address)  # the key is right, whatever the answer
     if isinstance(robot, Conflict):
