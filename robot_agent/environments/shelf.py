@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from robot_agent.clock import DAY_SECONDS
 from robot_agent.environments import (
     build,
     composed,
+    eviction,
     folders,
     ownership,
     pythons,
@@ -203,7 +203,10 @@ class Shelf:
         rest is small and young enough."""
         await self._empty_cache()
         async with self._looking:
-            await asyncio.to_thread(self._throw_away_old, {f for f, n in self._lent.items() if n})
+            lent = {folder for folder, times in self._lent.items() if times}
+            await asyncio.to_thread(
+                eviction.evict, self._folder, lent, self._most_bytes, self._unused_days
+            )
 
     async def _empty_cache(self) -> None:
         """If it does not fit in beside the environments; not while another build needs it."""
@@ -218,23 +221,6 @@ class Shelf:
                              UV_LOCK_TIMEOUT="10", UV_CACHE_DIR=str(self._cache))  # fmt: skip
             except (UvFailed, JobFailed) as error:  # in use beside us, or without uv
                 log.info("uv's cache is not emptied: %s", error)
-
-    def _throw_away_old(self, lent: set[Path]) -> None:
-        known = sorted(folders.last_uses(self._folder).items(), key=lambda item: item[1])
-        below = {folder: folders.shared_of(folder) for folder, _ in known}
-        in_use = lent | {below.get(folder) for folder in lent}
-        total = sum(folders.noted_size(folder) for folder, _ in known)
-        long_ago = time.time() - self._unused_days * DAY_SECONDS
-        for folder, used_at in known:
-            is_too_old = self._unused_days and used_at < long_ago
-            is_too_much = self._most_bytes and total > self._most_bytes
-            if folder in in_use or not folder.exists() or not (is_too_old or is_too_much):
-                continue
-            for gone in [above for above in below if below[above] == folder] + [folder]:
-                if gone.exists():  # without what it is on top of, it is of no use
-                    total -= folders.noted_size(gone)
-                    log.info("Environment %s is thrown away.", gone.name)
-                    folders.throw_away(gone)
 
 
 def _path_in(work: Path, script: Path) -> str:
