@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 import click
@@ -67,7 +68,7 @@ def command(
     if not yes and changed.proposal is not None:
         # Pinned, so that a change that is proposed during the review is not applied.
         moment = changed.proposal.proposed_at.isoformat()
-        text = f"Apply it:  sdk release {changed.name} --yes --proposed-at {moment}"
+        text = f"Apply it:  sdk release {quote(changed.name)} --yes --proposed-at {moment}"
     show(changed, text, as_json=as_json)
     if not yes:
         context.exit(Exit.WAITS)

@@ -326,6 +326,9 @@ async def test_a_change_that_is_proposed_during_the_review_is_not_applied(admin,
     path = f"/api/processes/{process['id']}"
     await admin.ask("PUT", f"{path}/proposal", status=200, json={"start": "warm"})
     await sdk.sign_in(admin, "publish", "manage")
+    await admin.ask("PUT", path, status=200, json={"name": "greet; id"})
+    assert "sdk release 'greet; id' --yes" in (await sdk("release", "greet; id")).out
+    await admin.ask("PUT", path, status=200, json={"name": "greet"})
     printed = (await sdk("release", "greet")).out.split()[4:]
     assert printed[:3] == ["greet", "--yes", "--proposed-at"]
     await admin.ask("PUT", f"{path}/proposal", status=200, json={"preload": ["other"]})
