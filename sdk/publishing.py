@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from sdk import packaging, project
@@ -109,7 +110,7 @@ def ungranted(process: Process, secrets: list[ProcessSecret]) -> list[str]:
         elif not secret.granted:
             sentences.append(
                 f"Process {process.name} asks for {secret.name}, which it may not read yet: "
-                f"sdk assets grant {secret.name} {process.name}"
+                f"sdk assets grant {quote(secret.name)} {quote(process.name)}"
             )
     return sentences
 

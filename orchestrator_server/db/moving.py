@@ -12,29 +12,17 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import psycopg
 from psycopg import sql
 
+from orchestrator_server.db import table_order
+from orchestrator_server.db.table_order import Table
 from sdk.failpoints import failpoint
 
 PAGE = 5_000
 _MARK = "CREATE TABLE IF NOT EXISTS moving_from_sqlite (begun_at TIMESTAMPTZ DEFAULT now())"
 _MARKED = "SELECT to_regclass('moving_from_sqlite') IS NOT NULL"
-_NOT_MOVED = {"migrations", "moving_from_sqlite"}  # of these each database has its own
-_NAMES = (
-    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY 1"
-)
 _GO_ON = "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)"
-_TYPES = """
-SELECT column_name, data_type FROM information_schema.columns
-WHERE table_schema = current_schema() AND table_name = %s ORDER BY ordinal_position
-"""
-_KEY = """
-SELECT a.attname FROM pg_index AS i
-JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY array_position(i.indkey, a.attnum)
-"""
 # As SQLite has it, so that a row of one is the same text as the row of the other.
 _AS_TEXT = {
     "timestamp with time zone": (
@@ -50,13 +38,6 @@ Rows = Iterator[tuple[Any, ...]]
 
 class CannotMove(Exception):
     """The message says what stands in the way, and what to do."""
-
-
-class _Table(msgspec.Struct, frozen=True):
-    name: str
-    types: dict[str, str]  # of its columns, as PostgreSQL calls them
-    key: list[str]
-    later: list[str]  # columns that refer to a table which is filled after this one
 
 
 def move(path: Path, url: str, tell: Callable[[str, int], None]) -> int:
@@ -78,7 +59,7 @@ def _move(path: Path, url: str, tell: Callable[[str, int], None]) -> int:
     ):
         _hold(source)
         _must_be_alike(source, target)
-        tables = _tables(source, target)
+        tables = table_order.in_order(source, target)
         _must_be_ours(target, tables)
         for table in tables:
             _copy(source, target, table)
@@ -113,7 +94,7 @@ def _must_be_alike(source: sqlite3.Connection, target: psycopg.Connection[Any]) 
         raise CannotMove("The SQLite file is of another version; run `orchestrator migrate` first.")
 
 
-def _must_be_ours(target: psycopg.Connection[Any], tables: list[_Table]) -> None:
+def _must_be_ours(target: psycopg.Connection[Any], tables: list[Table]) -> None:
     """Empty, or half filled by us."""
     [(is_marked,)] = target.execute(_MARKED).fetchall()
     taken = [table.name for table in tables if _count(target, table.name)]
@@ -125,31 +106,7 @@ def _must_be_ours(target: psycopg.Connection[Any], tables: list[_Table]) -> None
     target.commit()
 
 
-def _tables(source: sqlite3.Connection, target: psycopg.Connection[Any]) -> list[_Table]:
-    """Each behind those that it refers to, as far as they do not refer to each other."""
-    names = [name for (name,) in source.execute(_NAMES)]
-    waiting = {
-        name: [(row[3], row[2]) for row in source.execute(f'PRAGMA foreign_key_list("{name}")')]
-        for name in names
-        if name not in _NOT_MOVED
-    }
-    done: list[_Table] = []
-    while waiting:
-        ready = [
-            name
-            for name, refers in waiting.items()
-            if not {other for _, other in refers} & (waiting.keys() - {name})
-        ]
-        name = min(ready or waiting, key=lambda name: (len(waiting[name]), name))
-        refers = waiting.pop(name)
-        later = [column for column, other in refers if other in waiting or other == name]
-        types = dict(target.execute(_TYPES, [name]).fetchall())
-        key = [row[0] for row in target.execute(_KEY, [name])]
-        done.append(_Table(name, types, key, later))
-    return done
-
-
-def _copy(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _Table) -> None:
+def _copy(source: sqlite3.Connection, target: psycopg.Connection[Any], table: Table) -> None:
     columns = list(table.types)
     into = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -171,7 +128,7 @@ def _copy(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _T
         failpoint("move.after_page")
 
 
-def _conversion(table: _Table, column: str) -> Callable[[Any], Any]:
+def _conversion(table: Table, column: str) -> Callable[[Any], Any]:
     if column in table.later:
         return lambda _: None
     if table.types[column] == "boolean":
@@ -179,7 +136,7 @@ def _conversion(table: _Table, column: str) -> Callable[[Any], Any]:
     return lambda value: value
 
 
-def _fill_later(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _Table) -> None:
+def _fill_later(source: sqlite3.Connection, target: psycopg.Connection[Any], table: Table) -> None:
     for column in table.later:
         found = source.execute(
             f"SELECT {column}, {_listed(table.key)} FROM {table.name} WHERE {column} IS NOT NULL"
@@ -192,7 +149,7 @@ def _fill_later(source: sqlite3.Connection, target: psycopg.Connection[Any], tab
 
 
 def _go_on_counting(
-    source: sqlite3.Connection, target: psycopg.Connection[Any], table: _Table
+    source: sqlite3.Connection, target: psycopg.Connection[Any], table: Table
 ) -> None:
     """No number is given twice, nor that of a row that was deleted."""
     for (last,) in source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)):
@@ -201,7 +158,7 @@ def _go_on_counting(
     target.commit()
 
 
-def _compare(source: sqlite3.Connection, target: psycopg.Connection[Any], table: _Table) -> int:
+def _compare(source: sqlite3.Connection, target: psycopg.Connection[Any], table: Table) -> int:
     """How many rows the table has, each the same in both."""
     count = 0
     for ours, theirs in zip_longest(
@@ -217,12 +174,12 @@ def _compare(source: sqlite3.Connection, target: psycopg.Connection[Any], table:
     return count
 
 
-def _rows_of_sqlite(source: sqlite3.Connection, table: _Table) -> Rows:
+def _rows_of_sqlite(source: sqlite3.Connection, table: Table) -> Rows:
     columns, order = _listed(_key_first(table)), _listed(table.key)
     return source.execute(f"SELECT {columns} FROM {table.name} ORDER BY {order}")
 
 
-def _rows_of_postgres(target: psycopg.Connection[Any], table: _Table) -> Rows:
+def _rows_of_postgres(target: psycopg.Connection[Any], table: Table) -> Rows:
     columns = [_AS_TEXT.get(table.types[c], "{}").format(c) for c in _key_first(table)]
     order = [_AS_TEXT.get(table.types[c], "{}").format(c) for c in table.key]
     with target.cursor(name="moved") as cursor:  # at the server, not all of it in memory
@@ -232,7 +189,7 @@ def _rows_of_postgres(target: psycopg.Connection[Any], table: _Table) -> Rows:
         )
 
 
-def _key_first(table: _Table) -> list[str]:
+def _key_first(table: Table) -> list[str]:
     return [*table.key, *(column for column in table.types if column not in table.key)]
 
 

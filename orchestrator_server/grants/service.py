@@ -5,6 +5,7 @@ before, of something else than what was looked at, does not read the secret when
 """
 
 from collections.abc import Iterable
+from shlex import quote
 
 import msgspec
 
@@ -119,8 +120,8 @@ def check(tx: Transaction, asset_id: int, asset_name: str, job: Job) -> None:
     if grant is None:
         why = (
             f"Asset {asset_name} is not granted to process {job.process_name}. Somebody with the "
-            f"permission assets:edit grants it with `sdk assets grant {asset_name} "
-            f"{job.process_name}`; then start a new job."
+            f"permission assets:edit grants it with `sdk assets grant {quote(asset_name)} "
+            f"{quote(job.process_name)}`; then start a new job."
         )
     elif grant.from_version > job.process_version:
         why = (

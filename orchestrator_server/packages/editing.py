@@ -71,6 +71,12 @@ def delete(tx: Transaction, actor: Actor, package_id: int) -> str:
             f"Package {_display(package)} is used by process {process.id}; "
             "move the process to another version first."
         )
+    proposed = tx.maybe(sql.proposal_of, _Id, id=package_id)
+    if proposed is not None:
+        raise Conflict(
+            f"Package {_display(package)} is proposed for process {proposed.id}; "
+            "discard the proposal first."
+        )
     job = tx.maybe(sql.unfinished_job_of, _Id, id=package_id)
     if job is not None:
         raise Conflict(f"Package {_display(package)} is needed by job {job.id}; cancel it first.")
@@ -112,7 +118,12 @@ def _locked(tx: Transaction, package_id: int) -> Package:
 
 
 def _must_be_unused(tx: Transaction, package: Package) -> None:
-    for query, what in ((sql.process_of, "process"), (sql.job_of, "job")):
+    users = (
+        (sql.process_of, "process"),
+        (sql.proposal_of, "a proposed change of process"),
+        (sql.job_of, "job"),
+    )
+    for query, what in users:
         if (user := tx.maybe(query, _Id, id=package.id)) is not None:
             raise Conflict(
                 f"Package {_display(package)} is used by {what} {user.id}; its name and version "

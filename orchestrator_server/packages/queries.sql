@@ -45,6 +45,15 @@ ORDER BY version_key DESC LIMIT 1;
 -- name: process_of
 SELECT id FROM processes WHERE package_id = :id AND deleted_at IS NULL LIMIT 1;
 
+-- name: proposal_of
+-- Reviewers know the package of a proposed change by its name and version.
+SELECT id FROM processes
+WHERE deleted_at IS NULL AND json_extract(proposal, '$.changes.package_id') = :id LIMIT 1;
+
+-- name: proposal_of [postgres]
+SELECT id FROM processes
+WHERE deleted_at IS NULL AND CAST(proposal -> 'changes' ->> 'package_id' AS BIGINT) = :id LIMIT 1;
+
 -- name: job_of
 SELECT id FROM jobs WHERE package_id = :id LIMIT 1;
 

@@ -59,6 +59,7 @@ def update(
     if wanted.machine_id is not UNSET and wanted.machine_id != before.machine_id:
         _must_be_idle(before)
         if wanted.machine_id is not None:
+            machines.hold(tx, wanted.machine_id)  # and with it the labels that it allows
             machines.get(tx, wanted.machine_id, online_since)
     asset_id = before.credential_asset_id
     if wanted.credential is not UNSET:

@@ -33,6 +33,7 @@ def register(
     a new robot, another agent, another version or other labels, and not each start.
     """
     machine_id = machines.id_of_key(tx, wanted.machine_key)
+    machines.hold(tx, machine_id)  # the labels that it allows stay until the robot has its own
     name = names.clean_plain(wanted.name, what="robot")
     actor = msgspec.structs.replace(origin, type=ActorType.ROBOT, name=name)
     token = secrets.new("rbt")
@@ -88,7 +89,6 @@ def _numbered(tx: Transaction, machine_id: int, wanted: RobotRegister) -> Regist
     two agents that start together with several robots one is the first for all of them."""
     number = None
     if wanted.life is not None:
-        machines.hold(tx, machine_id)
         run = {"machine_id": machine_id, "run": wanted.life}
         found = tx.all(sql.run_number, _Number, **run) or tx.all(
             sql.next_run_number, _Number, **run

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -45,7 +46,7 @@ def command(context: click.Context, folder: Path, profile: str | None, as_json: 
     if waiting:
         context.exit(Exit.WAITS)
     if published.changes:
-        say(f"Run it:  sdk start {published.changes[0].process.name} --follow")
+        say(f"Run it:  sdk start {quote(published.changes[0].process.name)} --follow")
     else:
         say("No process runs it yet: name one in pyproject.toml, [tool.runwright.processes].")
 
@@ -61,7 +62,8 @@ def _waits(change: Change) -> str:
     reads = ", ".join(s.name for s in change.secrets if s.granted and not s.any_process)
     return (
         f"Process {change.process.name} goes on as it is: it may read {reads}, so somebody with "
-        f"the permission assets:edit has to release the change:  sdk release {change.process.name}"
+        "the permission assets:edit has to release the change:  "
+        f"sdk release {quote(change.process.name)}"
     )
 
 

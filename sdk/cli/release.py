@@ -1,6 +1,8 @@
 """`sdk release`: apply a change that waits because its process reads secrets."""
 
 import json
+from datetime import datetime
+from shlex import quote
 from typing import Any
 
 import click
@@ -12,14 +14,39 @@ from sdk.client import Client
 from sdk.contract.processes import Process, ProcessProposal, ProcessRelease
 
 
+class _Moment(click.ParamType[datetime]):
+    name = "time"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, context: click.Context | None
+    ) -> datetime:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(f"{value} is not a time as `sdk release` prints it.", param, context)
+        return moment
+
+
 @click.command("release")
 @click.argument("process")
 @click.option("--yes", is_flag=True, help="Apply the change; without it, it is only shown.")
+@click.option(
+    "--proposed-at",
+    type=_Moment(),
+    help="With --yes: apply the change that was proposed at this time, and no later one.",
+)
 @profile_option
 @as_json
 @click.pass_context
 def command(
-    context: click.Context, process: str, yes: bool, profile: str | None, as_json: bool
+    context: click.Context,
+    process: str,
+    yes: bool,
+    proposed_at: datetime | None,
+    profile: str | None,
+    as_json: bool,
 ) -> None:
     """Show the change of PROCESS that waits, and apply it."""
 
@@ -33,15 +60,15 @@ def command(
         say("\n".join(_difference(found, f"{package.name} {package.version}", found.proposal)))
         if not yes:
             return found
-        return await client.release_process_change(
-            found.id, ProcessRelease(proposed_at=found.proposal.proposed_at)
-        )
+        reviewed = ProcessRelease(proposed_at=proposed_at or found.proposal.proposed_at)
+        return await client.release_process_change(found.id, reviewed)
 
     changed = talk(profile, review)
-    if yes:
-        text = f"Process {changed.name} is in version {changed.version} now."
-    else:
-        text = f"Apply it:  sdk release {changed.name} --yes"
+    text = f"Process {changed.name} is in version {changed.version} now."
+    if not yes and changed.proposal is not None:
+        # Pinned, so that a change that is proposed during the review is not applied.
+        moment = changed.proposal.proposed_at.isoformat()
+        text = f"Apply it:  sdk release {quote(changed.name)} --yes --proposed-at {moment}"
     show(changed, text, as_json=as_json)
     if not yes:
         context.exit(Exit.WAITS)

@@ -307,10 +307,10 @@ async def test_a_publication_waits_until_somebody_releases_it(admin, sdk, grante
     assert (refused.code, "sdk login --scope manage" in refused.err) == (1, True)
     await sdk.sign_in(admin, "publish", "manage")
     shown = await sdk("release", "greet")
-    assert (shown.code, shown.out) == (6, "Apply it:  sdk release greet --yes\n")
+    assert shown.code == 6 and shown.out.startswith("Apply it:  sdk release greet --yes --pro")
     assert "+ package: greet 0.2.0" in shown.err
     assert (await admin.get("/api/processes"))[0]["package_id"] == process["package_id"]
-    released = await sdk("release", "greet", "--yes")
+    released = await sdk("release", *shown.out.split()[4:])
     assert released.out == "Process greet is in version 2 now.\n", released
     assert "- package: greet 0.1.0\n+ package: greet 0.2.0" in released.err
     assert "admin proposed on" in released.err
@@ -320,3 +320,21 @@ async def test_a_publication_waits_until_somebody_releases_it(admin, sdk, grante
     (granted / "pyproject.toml").write_text(raise_version_again)
     direct = await sdk("publish", granted)
     assert (direct.code, "Process greet changed" in direct.out) == (0, True)
+
+
+async def test_a_change_that_is_proposed_during_the_review_is_not_applied(admin, sdk, granted):
+    [process] = await admin.get("/api/processes")
+    path = f"/api/processes/{process['id']}"
+    await admin.ask("PUT", f"{path}/proposal", status=200, json={"start": "warm"})
+    await sdk.sign_in(admin, "publish", "manage")
+    await admin.ask("PUT", path, status=200, json={"name": "greet; id"})
+    assert "sdk release 'greet; id' --yes" in (await sdk("release", "greet; id")).out
+    await admin.ask("PUT", path, status=200, json={"name": "greet"})
+    printed = (await sdk("release", "greet")).out.split()[4:]
+    assert printed[:3] == ["greet", "--yes", "--proposed-at"]
+    await admin.ask("PUT", f"{path}/proposal", status=200, json={"preload": ["other"]})
+    later = await sdk("release", *printed)
+    assert (later.code, "Another change of process greet waits by now" in later.err) == (1, True)
+    assert (await admin.get(path))["version"] == process["version"]
+    wrong = await sdk("release", "greet", "--yes", "--proposed-at", "2030-01-01T00:00:00")
+    assert (wrong.code, "as `sdk release` prints it" in wrong.err) == (2, True)

@@ -63,6 +63,19 @@ async def test_a_new_secret_is_read_by_nobody_until_it_is_granted(admin):
     ]  # fmt: skip
 
 
+async def test_a_command_that_is_to_be_copied_quotes_names_that_others_chose(admin, api):
+    process = await admin.make_process(content=archive(main="1"))
+    asset = await a_secret(admin)
+    path = f"/api/processes/{process['id']}"
+    await admin.ask("PUT", path, status=200, json={"name": "pay $(id); id"})
+    job, _ = await a_job_of(admin, process, await admin.make_robot())
+    assert "sdk assets grant vault 'pay $(id); id'`" in (await read(job)).body["detail"]
+    await grant(admin, asset, process)
+    developer = await someone(admin, api, "dora", "Developer")
+    refused = await developer.ask("PUT", path, json={"start": "warm"})
+    assert "`sdk release 'pay $(id); id'`" in refused.body["detail"]
+
+
 async def test_one_process_does_not_read_what_another_was_granted(admin):
     asset = await a_secret(admin)
     mine, other = await admin.make_process(), await admin.make_process("other")

@@ -15,12 +15,20 @@ from orchestrator_server.db.queries import Query
 from orchestrator_server.errors import Conflict, Invalid, PreconditionFailed
 from orchestrator_server.etags import Expected
 from orchestrator_server.keys import KeyFile, load
+from orchestrator_server.machines import editing as machine_editing
+from orchestrator_server.machines import service as machines
+from orchestrator_server.robots import editing as robot_editing
+from orchestrator_server.robots import registration
+from orchestrator_server.robots import service as robots
 from orchestrator_server.sdk_sessions import deciding
 from orchestrator_server.sdk_sessions import service as sdk_sessions
 from orchestrator_server.sealing import Sealer
 from sdk.contract.access import RoleCreate, RoleUpdate
 from sdk.contract.assets import AssetCreate, AssetUpdate
 from sdk.contract.audit import ActorType
+from sdk.contract.machines import MachineCreate, MachineUpdate
+from sdk.contract.robots import RobotUpdate
+from sdk.contract.runner import RobotRegister
 from sdk.contract.sdk_auth import SdkConfirm, SdkStart
 
 HELD_SECONDS = 0.3
@@ -148,3 +156,38 @@ async def test_of_two_who_decide_at_once_one_is_told(postgres, tmp_path):
     )
     assert first.status == "ok"
     assert isinstance(second, Conflict)
+
+
+async def test_a_robot_keeps_no_label_that_its_machine_loses_as_the_robot_comes(postgres, clock):
+    since = clock() - timedelta(minutes=1)
+
+    async def a_machine(name, **wanted):
+        return await postgres.write(
+            machines.create, SYSTEM, MachineCreate(name=name, **wanted), since
+        )
+
+    def register(tx, machine, name):
+        said = RobotRegister(machine_key=machine.machine_key, name=name, labels=["finance"])
+        return registration.register(tx, SYSTEM, said, since).robot_id
+
+    def disallow(tx, machine):
+        wanted = MachineUpdate(allowed_labels=[])
+        machine_editing.update(tx, SYSTEM, machine.id, wanted, Expected(), since)
+
+    def move(tx, robot_id, machine):
+        wanted = RobotUpdate(machine_id=machine.id)
+        robot_editing.update(tx, SYSTEM, None, robot_id, wanted, Expected(), since)
+        return robot_id
+
+    mill, other = await a_machine("mill", allowed_labels=["finance"]), await a_machine("other")
+    _, new = await overlapping(
+        postgres, lambda tx: disallow(tx, mill), lambda tx: register(tx, mill, "new")
+    )
+    old = await postgres.write(register, other, "old")
+    press = await a_machine("press", allowed_labels=["finance"])
+    _, moved = await overlapping(
+        postgres, lambda tx: disallow(tx, press), lambda tx: move(tx, old, press)
+    )
+    for robot_id in (new, moved):
+        robot = await postgres.read(robots.get, robot_id, since)
+        assert (robot.labels, robot.refused_labels) == ([], ["finance"])

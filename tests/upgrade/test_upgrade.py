@@ -17,10 +17,12 @@ from orchestrator_server.app import create_app
 from orchestrator_server.config import Config
 from sdk import profiles, token_store
 from tests.conftest import fast_passwords, serving
+from tests.program.test_moving import moved
 from tests.sdk.command import ROOT, Sdk
 from tests.support.processes import a_server
 from tests.support.world import api_at
 from tests.test_journey import job_when
+from tests.upgrade.conftest import CASES
 
 LISTS = (
     *("access/users", "access/roles", "access/tokens", "machines", "robots", "packages"),
@@ -197,3 +199,17 @@ def test_a_sign_in_of_that_release_is_known_to_this_command(recorded, monkeypatc
     profile = known.by_name[known.default]
     assert (known.default, profile.username) == ("recorded", "admin")
     assert token_store.read(profile.kept_in, "recorded") == recorded.told["sdk_token"]
+
+
+@pytest.mark.parametrize("recorded", [c for c in CASES if c[1] == "sqlite"], indirect=True)
+async def test_everything_is_moved_to_postgresql(recorded, postgres_databases, clock, monkeypatch):
+    name = postgres_databases.create()
+    new = Config(data=recorded.data, database_url=postgres_databases.url_of(name))
+    done = await moved(new)
+    assert done.returncode == 0, done.stderr
+    assert "  artifacts: 1\n" in done.stdout and "  asset_grants: 3\n" in done.stdout
+    recorded.database_url = new.database_url
+    async with at_its_time(recorded, clock, monkeypatch) as admin:
+        for listed in LISTS:
+            assert await admin.get(f"/api/{listed}"), listed
+    postgres_databases.drop(name)

@@ -184,6 +184,19 @@ async def test_a_package_is_renamed_only_while_nothing_refers_to_it(admin):
     assert [p["name"] for p in await admin.get("/api/packages?active_only=true")] == ["other"]
 
 
+async def test_a_package_that_is_proposed_keeps_its_name_and_stays(admin):
+    process = await admin.make_process()
+    newer = await admin.upload("hello", "2.0.0", archive(main="other content"))
+    path = f"/api/processes/{process['id']}/proposal"
+    await admin.ask("PUT", path, status=200, json={"package_id": newer["id"]})
+    refused = await put(admin, newer, 409, version="9.9.9")
+    assert "a proposed change of process" in refused["detail"]
+    await admin.ask("DELETE", f"/api/packages/{newer['id']}", status=409)
+    await admin.ask("DELETE", path, status=204)
+    await put(admin, newer, version="9.9.9")
+    await admin.ask("DELETE", f"/api/packages/{newer['id']}", status=204)
+
+
 async def test_what_could_be_published_is_told_before_it_is_sent(admin):
     package = await admin.upload("hello", "1.0.0")
     ask = {"name": "hello", "version": "1.0.0"}
