@@ -71,7 +71,10 @@ class _Reader:
             raise Unreadable(
                 f"{file.name}: a variable may stand in a URL, but not decide a path: {line!r}."
             )
-        line = _EDITABLE.sub("", line) if _EDITABLE.match(line) else line
+        if _EDITABLE.match(line):
+            line = _EDITABLE.sub("", line)
+            if places.of_requirement(line) is None:  # a folder all the same, never a name
+                line = f"./{line}"
         if source := _SOURCE.match(line):
             return self._source(file, line, source[1])
         named = places.of_requirement(line)
