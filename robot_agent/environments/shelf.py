@@ -18,6 +18,7 @@ from robot_agent.environments import (
     folders,
     ownership,
     pythons,
+    unasked,
     uv,
     venvs,
 )
@@ -179,15 +180,15 @@ class Shelf:
     ) -> None:  # fmt: skip
         tools = Tools(python, self._cache, self._runtime)
         try:
+            if not may_build and (why := unasked.hindrance(wanted, os.environ)):
+                raise UvFailed(why)
             if not wanted.brings:
                 await build.build(
                     beside, wanted, work, python,
                     place=folder, runtime=self._runtime, cache=self._cache, may_build=may_build,
                 )  # fmt: skip
-            elif may_build:
-                await composed.build(beside, wanted, work, tools, place=folder, share=self._share)
             else:
-                raise UvFailed("The package brings code to install, which waits for a job.")
+                await composed.build(beside, wanted, work, tools, place=folder, share=self._share)
         except (UvFailed, Unreadable, OSError, ValueError) as error:  # a colon in its path, too
             what = wanted.file or "nothing but Python"
             raise JobFailed(
