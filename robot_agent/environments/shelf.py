@@ -128,6 +128,10 @@ class Shelf:
                 self._needs[key] = await asyncio.to_thread(needs.of, work, script)
             except Unreadable as error:
                 raise JobFailed(Reason.ENVIRONMENT_FAILED, str(error)) from error
+            except Exception as error:  # whatever is in them: the agent goes on
+                log.exception("The needs of a package cannot be read.")
+                said = f"What the package needs cannot be read: {error!r}."
+                raise JobFailed(Reason.ENVIRONMENT_FAILED, said[:1000]) from error
         return self._needs[key]
 
     async def _python(self, specifier: str) -> Path:
@@ -189,7 +193,11 @@ class Shelf:
                 )  # fmt: skip
             else:
                 await composed.build(beside, wanted, work, tools, place=folder, share=self._share)
-        except (UvFailed, Unreadable, OSError, ValueError) as error:  # a colon in its path, too
+        except JobFailed:
+            raise
+        except Exception as error:  # whatever is in its files: the agent goes on
+            if not isinstance(error, UvFailed | Unreadable | OSError | ValueError):
+                log.exception("An environment cannot be built.")
             what = wanted.file or "nothing but Python"
             raise JobFailed(
                 Reason.ENVIRONMENT_FAILED,
