@@ -18,6 +18,7 @@ from robot_agent.environments import (
     folders,
     ownership,
     pythons,
+    unasked,
     uv,
     venvs,
 )
@@ -127,6 +128,10 @@ class Shelf:
                 self._needs[key] = await asyncio.to_thread(needs.of, work, script)
             except Unreadable as error:
                 raise JobFailed(Reason.ENVIRONMENT_FAILED, str(error)) from error
+            except Exception as error:  # whatever is in them: the agent goes on
+                log.exception("The needs of a package cannot be read.")
+                said = f"What the package needs cannot be read: {error!r}."
+                raise JobFailed(Reason.ENVIRONMENT_FAILED, said[:1000]) from error
         return self._needs[key]
 
     async def _python(self, specifier: str) -> Path:
@@ -179,16 +184,20 @@ class Shelf:
     ) -> None:  # fmt: skip
         tools = Tools(python, self._cache, self._runtime)
         try:
+            if not may_build and (why := unasked.hindrance(wanted, os.environ)):
+                raise UvFailed(why)
             if not wanted.brings:
                 await build.build(
                     beside, wanted, work, python,
                     place=folder, runtime=self._runtime, cache=self._cache, may_build=may_build,
                 )  # fmt: skip
-            elif may_build:
-                await composed.build(beside, wanted, work, tools, place=folder, share=self._share)
             else:
-                raise UvFailed("The package brings code to install, which waits for a job.")
-        except (UvFailed, Unreadable, OSError, ValueError) as error:  # a colon in its path, too
+                await composed.build(beside, wanted, work, tools, place=folder, share=self._share)
+        except JobFailed:
+            raise
+        except Exception as error:  # whatever is in its files: the agent goes on
+            if not isinstance(error, UvFailed | Unreadable | OSError | ValueError):
+                log.exception("An environment cannot be built.")
             what = wanted.file or "nothing but Python"
             raise JobFailed(
                 Reason.ENVIRONMENT_FAILED,

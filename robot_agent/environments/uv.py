@@ -102,5 +102,10 @@ def _environment(own: Mapping[str, str], cache: Path) -> dict[str, str]:
     )
 
 
+def is_credential(name: str) -> bool:
+    """Whether it is a variable with a user or a password for an index."""
+    return _CREDENTIAL.fullmatch(name.upper()) is not None
+
+
 def _is_for_indexes(name: str) -> bool:
-    return name.upper() in FOR_INDEXES or _CREDENTIAL.fullmatch(name.upper()) is not None
+    return name.upper() in FOR_INDEXES or is_credential(name)

@@ -42,6 +42,8 @@ class Needs(NamedTuple):
     digest: str = ""  # the same for all that need the same
     brings: bool = False  # some of it is code in the package itself, whose content is in `digest`
     tool: str = ""  # the settings of uv in the package
+    script_tool: str = ""  # and in the script itself
+    uses_variables: bool = False  # of the environment of uv, in a URL
     text: str = ""  # what to give to uv in place of `file`
     constraints: str = ""
     has_hashes: bool = False
@@ -76,7 +78,11 @@ def of(work: Path, script: Path) -> Needs:
     tool = json.dumps(package.settings, sort_keys=True, default=str)
     content = brought.digest(package.root) if needs.brings else ""
     decisive = json.dumps([needs.kind, needs.digest, tool, content])
-    return needs._replace(tool=tool, digest=hashlib.sha256(decisive.encode()).hexdigest())
+    return needs._replace(
+        tool=tool,
+        digest=hashlib.sha256(decisive.encode()).hexdigest(),
+        uses_variables="${" in decisive,
+    )
 
 
 def _package(root: Path) -> _Package:
@@ -134,6 +140,7 @@ def _in_script(package: _Package, script: Path) -> Needs | None:
     return Needs(
         Kind.SCRIPT, script.relative_to(package.root).as_posix(), python,
         json.dumps([wanted, tool], sort_keys=True, default=str), any(brings),
+        script_tool=json.dumps(tool, default=str),
         text=f"# /// script\n{lines}# ///\n",
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from sdk.running.files import Unreadable
 
 _URL = re.compile(r"(?:git\+|hg\+|svn\+|bzr\+|https?:|ssh:)", re.IGNORECASE)
 _BY_URL = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*(?P<target>\S+)")
-_UNNAMED = re.compile(r"(?P<target>(?:[^\s;\[]|\\ )+)")
+_UNNAMED = re.compile(r"(?P<target>[^\s;\[]+)")
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar")
 
 
@@ -19,6 +19,7 @@ def is_remote(target: str) -> bool:
 
 def of_requirement(line: str) -> str | None:
     """The URL or path that a requirement names, if it does."""
+    line = " ".join(line.split())  # else spaces take a time that grows with their square
     if line.startswith("-"):
         return None
     if named := _BY_URL.match(line):
@@ -37,7 +38,7 @@ def within(root: Path, named: str, beside: Path, *, said_in: str) -> Path:
     Raises Unreadable if it leads out of `root`, also by links, or is not there.
     """
     path = named[5:] if named.lower().startswith("file:") else named
-    path = re.sub(r"\[[^\]]*\]$", "", unquote(path).partition("#")[0])
+    path = _without_extras(unquote(path).partition("#")[0])
     if "${" in path or is_remote(named):
         raise Unreadable(f"{said_in} names {named!r}: only files of the package itself are read.")
     if Path(path).is_absolute() or ":" in path:
@@ -49,3 +50,8 @@ def within(root: Path, named: str, beside: Path, *, said_in: str) -> Path:
     if not place.is_relative_to(root):
         raise Unreadable(f"{said_in} names {named!r}, which is outside the package.")
     return place
+
+
+def _without_extras(path: str) -> str:
+    opening = path.find("[", path.rfind("]", 0, -1) + 1)
+    return path[:opening] if path.endswith("]") and opening >= 0 else path

@@ -15,15 +15,16 @@ from sdk.running.files import Unreadable
 MAX_BYTES = 4 * 1024 * 1024  # of all files together
 MAX_FILES = 100
 MAX_DEPTH = 10
+MAX_LINE = 256 * 1024  # characters, with all hashes that continue it
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+# A line may be of megabytes: each of these takes a time that grows with its length alone.
+_COMMENT = re.compile(r"(?<!\S)#.*")
 _NESTED = re.compile(r"(?:(?P<r>--requirement|-r)|--constraint|-c)[\s=]*(?P<file>\S.*)")
 _NESTED_WITHIN = re.compile(r"\s(?:-r|-c|--requirement|--constraint)\b")
 _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]*")
 _SOURCE = re.compile(
     r"(?:-f|--find-links|-i|--index-url|--extra-index-url|--index|--default-index)[\s=]*(\S+)"
 )
-_REMOTE = re.compile(r"(?:\w+\+)?\w+://\S+")
 
 
 class Requirements(NamedTuple):
@@ -56,6 +57,8 @@ class _Reader:
         content = files.read(file, self._left)
         self._left -= len(content)
         for line in _logical_lines(_text(file, content)):
+            if len(line) > MAX_LINE:
+                raise Unreadable(f"{file.name} has a line of more than {MAX_LINE:,} characters.")
             if nested := _NESTED.fullmatch(line):
                 named = nested["file"].strip("\"'")
                 inner = places.within(self.root, named, file.parent, said_in=file.name)
@@ -67,11 +70,14 @@ class _Reader:
     def _line(self, file: Path, line: str) -> str:
         if _NESTED_WITHIN.search(line):
             raise Unreadable(f"{file.name}: -r and -c must begin a line of their own: {line!r}.")
-        if "${" in _REMOTE.sub("", line):
+        if any("${" in _outside_url(word) for word in line.split()):
             raise Unreadable(
                 f"{file.name}: a variable may stand in a URL, but not decide a path: {line!r}."
             )
-        line = _EDITABLE.sub("", line) if _EDITABLE.match(line) else line
+        if _EDITABLE.match(line):
+            line = _EDITABLE.sub("", line)
+            if places.of_requirement(line) is None:  # a folder all the same, never a name
+                line = f"./{line}"
         if source := _SOURCE.match(line):
             return self._source(file, line, source[1])
         named = places.of_requirement(line)
@@ -104,10 +110,15 @@ def _text(file: Path, content: bytes) -> str:
         raise Unreadable(f"{file.name} cannot be read: {error}.") from error
 
 
+def _outside_url(word: str) -> str:
+    before, _, rest = word.partition("://")
+    return before if rest and (before[-1:].isalnum() or before[-1:] == "_") else word
+
+
 def _logical_lines(text: str) -> Iterator[str]:
     begun = ""
     for line in [*text.splitlines(), ""]:
-        if line.endswith("\\") and not _COMMENT.match(line):
+        if line.endswith("\\") and not line.lstrip().startswith("#"):
             begun += line[:-1] + " "
             continue
         whole = " ".join(_COMMENT.sub("", begun + line).split())

@@ -76,6 +76,13 @@ async def test_wheels_are_installed_and_their_python_is_not_started(
     [
         {"requirements.txt": "zinc"},
         {"requirements.txt": "--no-binary :all:\nzinc"},
+        {"requirements.txt": "--no-binary zinc\nzinc"},
+        {"requirements.txt": "zinc", "uv.toml": 'no-binary-package = ["zinc"]'},
+        {"requirements.txt": "zinc", "uv.toml": '[pip]\nno-binary = ["zinc"]'},
+        {"pyproject.toml": PROJECT + 'dependencies = ["zinc"]\n[tool.uv]\n'
+                           'no-binary-package = ["zinc"]'},
+        {"main.py": '# /// script\n# dependencies = ["zinc"]\n# [tool.uv]\n'
+                    '# no-binary-package = ["zinc"]\n# ///\n'},
         {"requirements.txt": "./lib"},
         {"requirements.txt": "-e ./lib"},
         {"requirements.txt": "lib @ file:lib"},
@@ -108,6 +115,42 @@ async def test_what_would_take_a_build_waits_for_a_job(index, a_shelf, tmp_path,
             pass
     assert not mark.exists()
     assert not list((tmp_path / "environments").glob("*.part"))
+
+
+async def test_what_the_agent_has_built_from_source_waits_for_a_job(
+    index, a_shelf, tmp_path, mark, monkeypatch
+):
+    monkeypatch.setenv("UV_NO_BINARY_PACKAGE", "zinc")
+    with pytest.raises(JobFailed, match="no-binary"):
+        async with a_shelf.lend(
+            *a_package(tmp_path, mark, {"requirements.txt": "zinc"}), may_build=False
+        ):
+            pass
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"requirements.txt": "zinc @ {index}/${{UV_INDEX_CORP_PASSWORD}}/zinc-1.0.tar.gz"},
+        {"requirements.txt": "--index-url {index}/${{UV_INDEX_CORP_PASSWORD}}/\nzinc"},
+        {"pyproject.toml": PROJECT + 'dependencies = ["zinc @ {index}/${{UV_INDEX_CORP_PASSWORD}}'
+                           '/zinc-1.0-py3-none-any.whl"]'},
+        {"main.py": '# /// script\n# dependencies = ["zinc @ {index}/$\\u007b'
+                    'UV_INDEX_CORP_PASSWORD}}/zinc-1.0-py3-none-any.whl"]\n# ///\n'},
+        {"requirements.txt": "zinc",
+         "uv.toml": '[[index]]\nname = "corp"\nurl = "{index}/simple/"'},
+    ],
+)  # fmt: skip
+async def test_no_password_for_an_index_leaves_before_a_job(
+    index, a_shelf, tmp_path, mark, monkeypatch, files
+):
+    monkeypatch.setenv("UV_INDEX_CORP_PASSWORD", "s3cret")
+    url = index.url.removesuffix("/simple/")
+    files = {name: text.format(index=url) for name, text in files.items()}
+    with pytest.raises(JobFailed, match="waits"):
+        async with a_shelf.lend(*a_package(tmp_path, mark, files), may_build=False):
+            pass
 
 
 @pytest.mark.parametrize("wants", ["zinc", "lib @ git+file://{work}/lib"])

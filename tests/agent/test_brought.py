@@ -74,6 +74,32 @@ async def test_a_new_release_and_another_package_run_their_own_code(index, a_she
         assert await who(a_shelf, package(name, wants)) == name
 
 
+@pytest.mark.parametrize(
+    "line", ["-e iron", "--editable=iron", "-e iron[x]", "-eiron ; python_version > '3'"]
+)
+async def test_what_is_editable_is_a_folder_of_the_package_whatever_indexes_have(
+    index, a_shelf, package, line
+):
+    wanted = package("x", line)
+    a_library(wanted[1] / "iron", "iron", {"iron.py": "ORE = 'ours'"})
+    index.add("iron", "1.0", iron="ORE = 'theirs'")
+    assert await who(a_shelf, wanted, "import iron; print(iron.ORE)") == "ours"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("marker = '" + "(" * 900 + "'", "wheels = 3", 'wheels = ["x"]', 'directory = "x"'),
+        "wheels = [{ url = 'http://127.0.0.1:1/x.whl', hashes = 3 }]",
+    ],
+)
+async def test_a_lock_that_makes_no_sense_fails_its_job_alone(index, a_shelf, package, odd):
+    head = 'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "ours"\n'
+    lock = f'{head}directory = {{ path = "libs/ours" }}\n[[packages]]\nname = "b"\n{odd}\n'
+    with pytest.raises(JobFailed):
+        await who(a_shelf, package("x", "", **{"pylock.toml": lock}))
+
+
 async def test_it_outlives_the_folder_that_it_was_built_in(index, a_shelf, package, tmp_path):
     wanted = package("here", "-e ./libs/ours")
     assert await who(a_shelf, wanted) == "here"

@@ -2,7 +2,9 @@
 
 import codecs
 import os
+import time
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 
@@ -265,3 +267,34 @@ def test_what_only_development_needs_may_lie_anywhere(root):
         (root / "pyproject.toml").write_text(project + settings)
         with pytest.raises(Unreadable, match="helper"):
             of(root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 200_000 + "\n",
+        "a" + "\t " * 1_000_000 + "b",
+        "a." * 100_000 + " @",
+        "a @ ./" + "[" * 200_000,
+        "./" + "%41" * 1_000_000,
+        "x @ " + "a" * 200_000 + "${",
+    ],
+)
+def test_a_long_line_of_requirements_takes_no_time(tmp_path, text):
+    (tmp_path / "requirements.txt").write_text(text)
+    (tmp_path / "main.py").write_text("")
+    began = time.process_time()
+    with suppress(Unreadable):
+        needs.of(tmp_path, tmp_path / "main.py")
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("wanted", ["a" + " " * 250_000, "a @ " + "[" * 250_000])
+def test_a_long_dependency_takes_no_time(tmp_path, wanted):
+    project = f'[project]\nname = "x"\nversion = "1"\ndependencies = ["{wanted}"]\n'
+    (tmp_path / "pyproject.toml").write_text(project)
+    (tmp_path / "main.py").write_text("")
+    began = time.process_time()
+    with suppress(Unreadable):
+        needs.of(tmp_path, tmp_path / "main.py")
+    assert time.process_time() - began < 2
