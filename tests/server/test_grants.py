@@ -312,3 +312,15 @@ async def test_a_secret_that_becomes_text_loses_its_grants(admin):
     assert (text["process_ids"], text["any_process"]) == ([], False)
     again = await admin.ask("PUT", path, status=200, json={"type": "secret", "value": "x"})
     assert (again["process_ids"], again["any_process"]) == ([], False)
+
+
+async def test_the_scope_manage_is_enough_to_look_at_a_process_and_grant_it_a_secret(admin, api):
+    """What `sdk assets grant` and `sdk release` ask for, after `sdk login --scope manage`."""
+    process = await admin.make_process()
+    asset = await a_secret(admin)
+    manager = await signed_in_with_sdk(api, admin, ["manage"])
+    path = f"/api/processes/{process['id']}"
+    package = f"/api/packages/{process['package_id']}"
+    for wanted in ("/api/processes?search=hello", path, f"{path}/secrets", package):
+        await manager.get(wanted)
+    assert (await grant(manager, asset, process))["process_ids"] == [process["id"]]
