@@ -5,6 +5,8 @@ before, of something else than what was looked at, does not read the secret when
 """
 
 from collections.abc import Iterable
+from shlex import quote
+from typing import NamedTuple
 
 import msgspec
 
@@ -46,6 +48,11 @@ class _Grant(msgspec.Struct, frozen=True):
     from_version: int
 
 
+class Granted(NamedTuple):
+    process: str
+    from_version: int
+
+
 class _Name(msgspec.Struct, frozen=True):
     name: str
 
@@ -72,8 +79,9 @@ def of_assets(tx: Transaction, asset_ids: Iterable[int]) -> dict[int, list[int]]
 
 def add(
     tx: Transaction, asset_id: int, process_id: int, by: Actor, *, version: int | None = None
-) -> _Process:
-    """Grant an asset to a process, from its present version on.
+) -> Granted:
+    """Grant an asset to a process, from the version on that the process has now. A grant that
+    exists keeps its version.
 
     Raises NotFound without the process, Conflict if it is in another version than `version`.
     """
@@ -85,14 +93,16 @@ def add(
             "check what it runs, and grant the asset again.",
             kind="process-changed",
         )
-    tx.run(
+    grant = tx.one(
         sql.insert,
+        _Grant,
+        missing="The grant was not stored.",
         asset_id=asset_id,
         process_id=process_id,
         from_version=process.version,
         granted_by=by.name,
     )
-    return process
+    return Granted(process.name, grant.from_version)
 
 
 def remove(tx: Transaction, asset_id: int, process_id: int | None = None) -> None:
@@ -119,8 +129,8 @@ def check(tx: Transaction, asset_id: int, asset_name: str, job: Job) -> None:
     if grant is None:
         why = (
             f"Asset {asset_name} is not granted to process {job.process_name}. Somebody with the "
-            f"permission assets:edit grants it with `sdk assets grant {asset_name} "
-            f"{job.process_name}`; then start a new job."
+            f"permission assets:edit grants it with `sdk assets grant {quote(asset_name)} "
+            f"{quote(job.process_name)}`; then start a new job."
         )
     elif grant.from_version > job.process_version:
         why = (
