@@ -4,6 +4,7 @@ Where secrets were granted to a process by name, whoever changes what it runs, o
 what reads them: that takes the right to grant secrets as well.
 """
 
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -127,7 +128,7 @@ def _must_decide_what_reads_secrets(tx: Transaction, person: Person, process: Pr
             f"Process {process.name} may read {', '.join(granted)}, so what it runs, and where, "
             "is changed by those who have the permission assets:edit (after `sdk login`, also the "
             "scope manage). Propose the change with `sdk publish`; they release it with "
-            f"`sdk release {process.name}`.",
+            f"`sdk release {quote(process.name)}`.",
             kind="secrets-granted",
         )
 

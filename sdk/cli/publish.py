@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -61,7 +62,8 @@ def _waits(change: Change) -> str:
     reads = ", ".join(s.name for s in change.secrets if s.granted and not s.any_process)
     return (
         f"Process {change.process.name} goes on as it is: it may read {reads}, so somebody with "
-        f"the permission assets:edit has to release the change:  sdk release {change.process.name}"
+        f"the permission assets:edit has to release the change:  "
+        f"sdk release {quote(change.process.name)}"
     )
 
 

@@ -1,6 +1,7 @@
 """`sdk release`: apply a change that waits because its process reads secrets."""
 
 import json
+from shlex import quote
 from typing import Any
 
 import click
@@ -41,7 +42,7 @@ def command(
     if yes:
         text = f"Process {changed.name} is in version {changed.version} now."
     else:
-        text = f"Apply it:  sdk release {changed.name} --yes"
+        text = f"Apply it:  sdk release {quote(changed.name)} --yes"
     show(changed, text, as_json=as_json)
     if not yes:
         context.exit(Exit.WAITS)
