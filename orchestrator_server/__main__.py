@@ -1,13 +1,12 @@
 """The command `orchestrator`. Each command is a file in cli/, imported when it is asked for."""
 
 import importlib
-import os
 
 import click
 
 import orchestrator_server
+from sdk.private_folder import private_files
 
-PRIVATE_UMASK = 0o077
 COMMANDS = {
     "serve": "orchestrator_server.cli.serve",
     "migrate": "orchestrator_server.cli.migrate",
@@ -41,8 +40,7 @@ class Commands(click.Group):
 @click.pass_context
 def main(context: click.Context) -> None:
     """Runwright's server: it keeps machines, robots, packages, processes and jobs."""
-    before = os.umask(PRIVATE_UMASK)  # the database, backups, logs: all that commands write
-    context.call_on_close(lambda: os.umask(before))
+    context.with_resource(private_files())  # the database, backups, logs: all that commands write
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def pack(folder: Path, output: Path | None) -> Path:
 
 
 async def _apply(client: Client, package: Package, name: str, plan: ProcessPlan) -> Change:
-    known = await _find(client, name)
+    known = await find_process(client, name)
     said = {"package_id": package.id, "script_path": plan.script, **plan.options()}
     if known is None:
         made = await client.create_process(ProcessCreate(name=name, **said))
@@ -105,17 +105,22 @@ def ungranted(process: Process, secrets: list[ProcessSecret]) -> list[str]:
     """A sentence for each secret that the package asks for and its jobs could not read."""
     sentences = []
     for secret in secrets:
+        grant = f"sdk assets grant {quote(secret.name)} {quote(process.name)}"
         if not secret.exists:
-            sentences.append(f"Process {process.name} asks for {secret.name}: no such asset.")
+            sentences.append(
+                f"Process {process.name} asks for {secret.name}, and there is no such asset: "
+                f"create it, then  {grant}"
+            )
         elif not secret.granted:
             sentences.append(
-                f"Process {process.name} asks for {secret.name}, which it may not read yet: "
-                f"sdk assets grant {quote(secret.name)} {quote(process.name)}"
+                f"Process {process.name} asks for {secret.name}, which it may not read yet:  "
+                f"{grant}"
             )
     return sentences
 
 
-async def _find(client: Client, name: str) -> Process | None:
+async def find_process(client: Client, name: str) -> Process | None:
+    """The process of that name, in whatever case."""
     async for process in client.list_processes(ProcessQuery(search=name)):
         if process.name.casefold() == name.casefold():
             return process

@@ -29,7 +29,7 @@ MAY_IMPORT = {  # first match wins
         "sdk.transport",
     },
     "orchestrator_server/demo": {"orchestrator_server.demo", "sdk"},  # a client, from outside
-    "orchestrator_server/__main__.py": {"orchestrator_server"},
+    "orchestrator_server/__main__.py": {"orchestrator_server", "sdk.private_folder"},
     "orchestrator_server/chaos": {"orchestrator_server", "sdk"},  # both sides, to compare them
     "orchestrator_server": {
         "orchestrator_server",

@@ -11,7 +11,7 @@ from sdk.contract.assets import Asset, AssetGrant
 
 
 def grant(tx: Transaction, actor: Actor, asset_id: int, wanted: AssetGrant) -> Asset:
-    """Let a process read the asset, from the process's present version on.
+    """Let a process read the asset, from the version on that the process has now.
 
     Raises Invalid if the asset is no secret, Conflict if the process is in another version.
     """
@@ -19,9 +19,13 @@ def grant(tx: Transaction, actor: Actor, asset_id: int, wanted: AssetGrant) -> A
         raise Invalid("Give either `process_id` or `process`.", pointer="#/process_id")
     stored = service.locked(tx, asset_id)
     process_id = wanted.process_id or processes.id_of(tx, wanted.process or "")
-    values.check_grants(stored.type, [process_id], any_process=False)
-    process = grants.add(tx, asset_id, process_id, actor, version=wanted.version)
-    metadata = {"process_id": process.id, "process": process.name, "version": process.version}
+    if stored.type not in values.SEALED:
+        raise Invalid(
+            f"Asset {stored.name} is of type {stored.type}, which is no secret: all jobs may read "
+            "it already."
+        )
+    granted = grants.add(tx, asset_id, process_id, actor, version=wanted.version)
+    metadata = {"process_id": process_id, **granted._asdict()}
     audit.record(
         tx, actor, "asset.granted", entity_id=asset_id, name=stored.name, metadata=metadata
     )

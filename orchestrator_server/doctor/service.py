@@ -62,7 +62,8 @@ def review(tx: Transaction) -> list[Review]:
     lasting = tx.all(sql.tokens_without_end, _What, limit=REVIEWED)
     return [
         Review(
-            "Secrets granted by the upgrade, because the process had read them",
+            "Secrets granted by the upgrade, because the process had read them: confirm each by "
+            "granting it again, or revoke it",
             grants.from_upgrade(tx, REVIEWED),
         ),
         Review("Secrets that jobs were refused in the last 30 days", [row.what for row in refused]),

@@ -6,10 +6,12 @@ SELECT id, name, version FROM processes WHERE id = :id AND deleted_at IS NULL;
 SELECT id, name, version FROM processes WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE;
 
 -- name: insert
--- A grant that exists keeps the version that it begins with.
+-- A grant that exists keeps the version that it begins with; one that the upgrade made is confirmed.
 INSERT INTO asset_grants (asset_id, process_id, from_version, granted_by, created_at)
 VALUES (:asset_id, :process_id, :from_version, :granted_by, :now)
-ON CONFLICT DO NOTHING;
+ON CONFLICT (asset_id, process_id) DO UPDATE SET
+    granted_by = coalesce(asset_grants.granted_by, excluded.granted_by)
+RETURNING from_version;
 
 -- name: delete
 DELETE FROM asset_grants WHERE asset_id = :asset_id
@@ -78,7 +80,7 @@ WHERE e.action = 'asset.read'
 RETURNING asset_id, process_id;
 
 -- name: from_upgrade
--- Grants that nobody has given or looked at, for the doctor.
+-- Grants that no user has made or confirmed, for the doctor.
 SELECT a.name AS asset_name, p.name AS process_name FROM asset_grants AS g
 JOIN assets AS a ON a.id = g.asset_id JOIN processes AS p ON p.id = g.process_id
 WHERE g.granted_by IS NULL AND a.deleted_at IS NULL ORDER BY a.name, p.name LIMIT :limit;

@@ -6,6 +6,7 @@ before, of something else than what was looked at, does not read the secret when
 
 from collections.abc import Iterable
 from shlex import quote
+from typing import NamedTuple
 
 import msgspec
 
@@ -47,6 +48,11 @@ class _Grant(msgspec.Struct, frozen=True):
     from_version: int
 
 
+class Granted(NamedTuple):
+    process: str
+    from_version: int
+
+
 class _Name(msgspec.Struct, frozen=True):
     name: str
 
@@ -73,8 +79,9 @@ def of_assets(tx: Transaction, asset_ids: Iterable[int]) -> dict[int, list[int]]
 
 def add(
     tx: Transaction, asset_id: int, process_id: int, by: Actor, *, version: int | None = None
-) -> _Process:
-    """Grant an asset to a process, from its present version on.
+) -> Granted:
+    """Grant an asset to a process, from the version on that the process has now. A grant that
+    exists keeps its version.
 
     Raises NotFound without the process, Conflict if it is in another version than `version`.
     """
@@ -86,14 +93,16 @@ def add(
             "check what it runs, and grant the asset again.",
             kind="process-changed",
         )
-    tx.run(
+    grant = tx.one(
         sql.insert,
+        _Grant,
+        missing="The grant was not stored.",
         asset_id=asset_id,
         process_id=process_id,
         from_version=process.version,
         granted_by=by.name,
     )
-    return process
+    return Granted(process.name, grant.from_version)
 
 
 def remove(tx: Transaction, asset_id: int, process_id: int | None = None) -> None:

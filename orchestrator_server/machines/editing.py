@@ -26,7 +26,7 @@ def update(
     online_since: datetime,
 ) -> tuple[Machine, list[int]]:
     """The machine, and those of its robots that have other labels now."""
-    tx.run(sql.lock, id=machine_id)
+    service.hold(tx, machine_id)
     before = service.get(tx, machine_id, online_since)
     expected.must_fit(before)
     name = before.name

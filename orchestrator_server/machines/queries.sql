@@ -33,12 +33,6 @@ WHERE m.deleted_at IS NULL
 ORDER BY m.id DESC
 LIMIT :limit;
 
--- name: lock
-SELECT id FROM machines WHERE id = :id AND deleted_at IS NULL;
-
--- name: lock [postgres]
-SELECT id FROM machines WHERE id = :id AND deleted_at IS NULL FOR NO KEY UPDATE;
-
 -- name: update
 UPDATE machines SET name = :name, name_key = :name_key, allowed_labels = :allowed_labels,
     updated_at = :now

@@ -109,7 +109,8 @@ def id_of_key(tx: Transaction, machine_key: str | None) -> int:
 
 
 def hold(tx: Transaction, machine_id: int) -> None:
-    """Let registrations on one machine come one after the other, until this unit ends."""
+    """Let changes of one machine and registrations on it come one after the other, until this unit
+    ends. Raises NotFound without the machine."""
     tx.one(sql.hold, _Id, missing=f"There is no machine {machine_id}.", id=machine_id)
 
 

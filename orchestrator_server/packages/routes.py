@@ -181,7 +181,12 @@ ROUTES = [
         sdk="publish",
     ),
     get("/api/packages", list_packages, may="packages:view", sdk="publish"),
-    get("/api/packages/{package_id}", get_package, may="packages:view", sdk="publish"),
+    get(
+        "/api/packages/{package_id}",
+        get_package,
+        may="packages:view",
+        sdk=("publish", "manage"),
+    ),
     post("/api/packages/preflight", preflight_package, may="packages:create", sdk="publish"),
     put("/api/packages/{package_id}", update_package, may="packages:edit"),
     delete("/api/packages/{package_id}", delete_package, may="packages:delete"),

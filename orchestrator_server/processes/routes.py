@@ -85,16 +85,19 @@ async def delete_process(request: web.Request, person: Person, process_id: int) 
     await request.app[DATABASE].write(service.delete, person.actor, process_id)
 
 
+# `sdk assets grant` and `sdk release` look at processes before they change something.
+_READERS = ("publish", "run", "manage")
+
 ROUTES = [
-    get("/api/processes", list_processes, may="processes:view", sdk=("publish", "run")),
+    get("/api/processes", list_processes, may="processes:view", sdk=_READERS),
     post("/api/processes", create_process, may="processes:create", status=201, sdk="publish"),
-    get("/api/processes/{process_id}", get_process, may="processes:view", sdk=("publish", "run")),
+    get("/api/processes/{process_id}", get_process, may="processes:view", sdk=_READERS),
     post("/api/packages/{package_id}/use", use_package, may="processes:edit", sdk="publish"),
     get(
         "/api/processes/{process_id}/secrets",
         list_process_secrets,
         may="processes:view",
-        sdk=("publish", "run"),
+        sdk=_READERS,
     ),
     put("/api/processes/{process_id}", update_process, may="processes:edit", sdk="publish"),
     post(

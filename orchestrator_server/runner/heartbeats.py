@@ -1,5 +1,6 @@
 """What a heartbeat does, in one unit; one that only says "I am here" asks the database nothing."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from orchestrator_server.access.callers import RobotCaller
@@ -29,13 +30,18 @@ async def take(
         if not latest.may_be_after(since):
             return Answer([], [])
         return Answer([], await database.read(changes.since, robot, since))
-    return await database.write(_take, robot, beat, settings)
+    return await database.write(_take, robot, beat, since, settings)
 
 
-def _take(tx: Transaction, robot: RobotCaller, beat: Heartbeat, settings: JobSettings) -> Answer:
+def _take(
+    tx: Transaction,
+    robot: RobotCaller,
+    beat: Heartbeat,
+    since: datetime | None,
+    settings: JobSettings,
+) -> Answer:
     robots.hold_caller(tx, robot)  # before its jobs, as claims and reports do
     info = beat.machine_info
     is_relabelled = info is not None and robots.tell(tx, robot, info)
     actions = beats.beat(tx, robot, beat.jobs, settings)
-    since = beat.changes_since if beat.supports_may_build else None
     return Answer(actions, changes.since(tx, robot, since), is_relabelled)

@@ -36,9 +36,9 @@ def command(context: click.Context, profile: str | None, as_json: bool) -> None:
 @profile_option
 @as_json
 def grant(asset: str, process: str, profile: str | None, as_json: bool) -> None:
-    """Let the jobs of PROCESS read ASSET, from its present version on."""
+    """Let the jobs of PROCESS read ASSET, from the version on that the process has now."""
 
-    async def work(client: Client) -> tuple[Asset, Process]:
+    async def work(client: Client) -> tuple[Asset, Process, int]:
         found, reader = await asset_named(client, asset), await process_named(client, process)
         package = await client.get_package(reader.package_id)
         say(
@@ -46,10 +46,13 @@ def grant(asset: str, process: str, profile: str | None, as_json: bool) -> None:
             f"{package.name} {package.version}."
         )
         wanted = AssetGrant(process_id=reader.id, version=reader.version)
-        return await client.grant_asset(found.id, wanted), reader
+        granted = await client.grant_asset(found.id, wanted)
+        secrets = await client.list_process_secrets(reader.id)
+        since = [s.from_version for s in secrets if s.asset_id == found.id and s.from_version]
+        return granted, reader, since[0] if since else reader.version  # an earlier grant stays
 
-    granted, reader = talk(profile, work)
-    text = f"Jobs of {reader.name} may read {granted.name} from version {reader.version} on."
+    granted, reader, since = talk(profile, work)
+    text = f"Jobs of {reader.name} may read {granted.name} from version {since} on."
     show(granted, text, as_json=as_json)
 
 

@@ -9,9 +9,8 @@ from sdk import checking, project
 from sdk.cli.connection import find, talk
 from sdk.cli.terminal import Exit, Failure, as_json, say, show
 from sdk.client import Client
-from sdk.contract.processes import ProcessQuery
 from sdk.errors import NotAnOrchestrator, Refused, Unreachable
-from sdk.publishing import ungranted
+from sdk.publishing import find_process, ungranted
 
 
 @click.command("check")
@@ -23,7 +22,7 @@ from sdk.publishing import ungranted
 def command(context: click.Context, folder: Path, as_json: bool) -> None:
     """Check the package in FOLDER without running any of it.
 
-    If you are signed in, it also warns of secrets that the package asks for in vain.
+    If you are signed in, it also warns of secrets that the package asks for and may not read.
     """
     mistakes = checking.check(folder)
     text = "\n".join(map(str, mistakes))
@@ -32,7 +31,7 @@ def command(context: click.Context, folder: Path, as_json: bool) -> None:
     if not all(mistake.is_warning for mistake in mistakes):
         context.exit(Exit.ERROR)
     _warn_of_secrets(folder)
-    say("Nothing is wrong with it.")
+    say("No mistakes, only warnings." if mistakes else "Nothing is wrong with it.")
 
 
 def _warn_of_secrets(folder: Path) -> None:
@@ -56,9 +55,8 @@ def _warn_of_secrets(folder: Path) -> None:
 async def _missing(client: Client, wanted: dict[str, list[str]]) -> list[str]:
     sentences = []
     for name, secrets in wanted.items():
-        async for process in client.list_processes(ProcessQuery(search=name)):
-            if process.name.casefold() == name.casefold():
-                asks = [secret.casefold() for secret in secrets]
-                found = await client.list_process_secrets(process.id)
-                sentences += ungranted(process, [s for s in found if s.name.casefold() in asks])
+        if (process := await find_process(client, name)) is not None:
+            asks = [secret.casefold() for secret in secrets]
+            found = await client.list_process_secrets(process.id)
+            sentences += ungranted(process, [s for s in found if s.name.casefold() in asks])
     return sentences

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from sdk.cli.terminal import Exit, Failure
 from sdk.client import Client
 from sdk.contract.assets import Asset, AssetQuery
-from sdk.contract.processes import Process, ProcessQuery
+from sdk.contract.processes import Process
+from sdk.publishing import find_process
 
 
 async def process_named(client: Client, name: str) -> Process:
     """Failure with a suggestion if there is none."""
-    async for process in client.list_processes(ProcessQuery(search=name)):
-        if process.name.casefold() == name.casefold():
-            return process
+    if (found := await find_process(client, name)) is not None:
+        return found
     raise missing("process", name, [process.name async for process in client.list_processes()])
 
 

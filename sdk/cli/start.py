@@ -10,9 +10,8 @@ from sdk.cli.connection import profile_option, talk
 from sdk.cli.terminal import Exit, Failure, as_json, say, show
 from sdk.client import Client
 from sdk.contract.jobs import Job, JobCreate
-from sdk.contract.processes import ProcessQuery
 from sdk.errors import NotFound, Refused
-from sdk.publishing import secrets_of, ungranted
+from sdk.publishing import find_process, secrets_of, ungranted
 
 
 @click.command("start")
@@ -52,12 +51,12 @@ def command(
 async def _warn_of_secrets(client: Client, name: str) -> None:
     """Before a job fails for want of a secret that its package asks for."""
     try:
-        async for process in client.list_processes(ProcessQuery(search=name)):
-            if process.name.casefold() == name.casefold():
-                for sentence in ungranted(process, await secrets_of(client, process)):
-                    say(sentence)
+        process = await find_process(client, name)
+        secrets = await secrets_of(client, process) if process is not None else []
     except Refused:
         return  # this token may not read processes; the job itself says what it lacks
+    for sentence in ungranted(process, secrets) if process is not None else []:
+        say(sentence)
 
 
 async def _create(client: Client, wanted: JobCreate) -> Job:

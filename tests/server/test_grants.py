@@ -2,9 +2,13 @@
 
 import pytest
 
+from orchestrator_server.db.queries import Query
+from orchestrator_server.grants import service as grants
+from orchestrator_server.http.keys import DATABASE
 from tests.support.world import archive
 
 SECRET = "a secret value"
+FROM_UPGRADE = Query("from_upgrade", "UPDATE asset_grants SET granted_by = NULL")
 
 
 async def a_secret(admin, name="vault", **wanted):
@@ -325,3 +329,36 @@ async def test_a_secret_that_becomes_text_loses_its_grants(admin):
     assert (text["process_ids"], text["any_process"]) == ([], False)
     again = await admin.ask("PUT", path, status=200, json={"type": "secret", "value": "x"})
     assert (again["process_ids"], again["any_process"]) == ([], False)
+
+
+async def test_the_scope_manage_is_enough_to_look_at_a_process_and_grant_it_a_secret(admin, api):
+    """What `sdk assets grant` and `sdk release` ask for, after `sdk login --scope manage`."""
+    process = await admin.make_process()
+    asset = await a_secret(admin)
+    manager = await signed_in_with_sdk(api, admin, ["manage"])
+    path = f"/api/processes/{process['id']}"
+    package = f"/api/packages/{process['package_id']}"
+    for wanted in ("/api/processes?search=hello", path, f"{path}/secrets", package):
+        await manager.get(wanted)
+    assert (await grant(manager, asset, process))["process_ids"] == [process["id"]]
+
+
+async def test_a_grant_of_the_upgrade_is_confirmed_by_granting_it_again(admin, server):
+    process = await admin.make_process()
+    asset = await a_secret(admin, process_ids=[process["id"]])
+    await server[DATABASE].write(lambda tx: tx.run(FROM_UPGRADE))
+    found = await server[DATABASE].read(grants.from_upgrade, 10)
+    assert found == [f"asset vault, process {process['name']}"]
+    path = f"/api/processes/{process['id']}"
+    await admin.ask("PUT", path, status=200, json={"labels": ["finance"]})
+    await grant(admin, asset, process)
+    assert await server[DATABASE].read(grants.from_upgrade, 10) == []
+    [secret] = await admin.get(f"{path}/secrets")
+    assert secret["from_version"] == 1
+
+
+async def test_a_value_that_is_no_secret_cannot_be_granted(admin):
+    asset = await admin.post("/api/assets", 201, name="greeting", type="text", value="hello")
+    refused = await grant(admin, asset, await admin.make_process(), 422)
+    assert refused["detail"].startswith("Asset greeting is of type text, which is no secret")
+    assert refused["errors"][0]["pointer"] == "#"
