@@ -27,7 +27,7 @@ _RUNS = (
     *("labels", "start", "preload"),
 )
 _CODE = ("package_id", "script_path")
-_LOCKED = ("package_id", "script_path", "start", "preload")
+_LOCKED = tuple(name for name in _RUNS if name != "labels")  # of those, one may be added
 _AS_JSON = ("parameters_schema", "default_parameters", "labels", "preload", "secrets", "proposal")
 
 

@@ -61,6 +61,8 @@ def update(
         if wanted.machine_id is not None:
             machines.hold(tx, wanted.machine_id)  # and with it the labels that it allows
             machines.get(tx, wanted.machine_id, online_since)
+        # Its agent on the new machine requests labels of its own; the old one has none there.
+        tx.run(sql.request_labels, id=robot_id, requested_labels=Json([]))
     asset_id = before.credential_asset_id
     if wanted.credential is not UNSET:
         asset_id = _replace_login(tx, actor, sealer, before, wanted.credential)

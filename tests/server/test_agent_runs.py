@@ -145,6 +145,9 @@ async def test_registrations_that_change_nothing_are_not_in_the_audit(admin, age
         await agent(life)
     assert len(await events(admin, "robot.registered")) == 1
     await agent("four", instance="other")
+    [machine] = await admin.get("/api/machines")
+    allowed = {"allowed_labels": ["gpu"]}
+    await admin.ask("PUT", f"/api/machines/{machine['id']}", status=200, json=allowed)
     await agent("five", instance="other", labels=["gpu"])
     assert len(await events(admin, "robot.registered")) == 3
 

@@ -180,7 +180,14 @@ async def test_to_grant_takes_the_right_to_edit_assets(admin, api):
 
 @pytest.mark.parametrize(
     "change",
-    [{"script_path": "other.py"}, {"start": "warm"}, {"preload": ["json"]}, {"labels": []}],
+    [
+        {"script_path": "other.py"},
+        {"start": "warm"},
+        {"preload": ["json"]},
+        {"labels": []},
+        {"default_parameters": {"to": "elsewhere"}},
+        {"parameters_schema": {"type": "object"}},
+    ],
     ids=lambda change: next(iter(change)),
 )
 async def test_what_reads_secrets_is_changed_by_those_who_grant_them(admin, api, change):
@@ -194,12 +201,7 @@ async def test_what_reads_secrets_is_changed_by_those_who_grant_them(admin, api,
     refused = await developer.ask("PUT", path, json=change)
     assert (refused.status, refused.kind) == (403, "secrets-granted")
     assert "vault" in refused.body["detail"]
-    free = {
-        "description": "x",
-        "priority": 3,
-        "default_parameters": {"a": 1},
-        "labels": ["finance", "b"],
-    }
+    free = {"description": "x", "priority": 3, "labels": ["finance", "b"], "is_active": True}
     await developer.ask("PUT", path, status=200, json=free)
     operator = await someone(admin, api, "olga", "Operator")
     await operator.ask("PUT", path, status=200, json=change)

@@ -62,9 +62,11 @@ async def test_what_an_operator_assigns_stays_whatever_the_agent_says(admin):
     assert shown(seen) == (["finance"], ["finance"], ["sap"])
     other = await a_machine(admin, name="other", allowed_labels=["sap"])
     seen = await change(admin, path, machine_id=other["id"])
+    assert shown(seen) == (["finance"], ["finance"], [])
+    _, seen = await registered(admin, other, labels=["sap"])
     assert shown(seen) == (["finance", "sap"], ["finance"], [])
     seen = await change(admin, path, labels=[], machine_id=None)
-    assert shown(seen) == ([], [], ["sap"])
+    assert shown(seen) == ([], [], [])
 
 
 async def test_a_desktop_is_what_the_agent_finds_and_no_boundary(admin):
@@ -106,3 +108,15 @@ async def test_a_retry_has_the_labels_of_its_process_now_and_those_its_job_had_a
     await admin.post(f"/api/jobs/{again['id']}/cancel", 200)
     third = await admin.post(f"/api/jobs/{again['id']}/retry", 201)
     assert third["labels"] == ["finance", "new", "de"]
+
+
+async def test_the_agent_of_a_robot_that_moved_gets_no_label_of_the_new_machine(admin):
+    mill, press = await a_machine(admin), await a_machine(admin, name="press")
+    await change(admin, f"/api/machines/{press['id']}", allowed_labels=["finance"])
+    robot, seen = await registered(admin, mill, labels=["finance"])
+    moved = await change(admin, f"/api/robots/{seen['id']}", machine_id=press["id"])
+    assert shown(moved) == ([], [], [])
+    await admin.make_job(await admin.make_process(labels=["finance"]))
+    assert (await robot.post("/api/runner/next-job", 200))["job"] is None
+    _, seen = await registered(admin, press, labels=["finance"])
+    assert shown(seen) == (["finance"], [], [])
