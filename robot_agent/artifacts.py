@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import stat
+import unicodedata
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -169,10 +170,24 @@ def _look(folder: Path) -> _Looked:
                 others[found.path] = f"It is {regular_files.kind_of(about)}, and no regular file."
     except OSError as error:
         others[folder] = _why(error)
-    first = sorted(files)
+    others |= (twice := _twice(sorted(files), folder))
+    first = sorted(files.keys() - twice.keys())
     too_many = f"An attempt leaves at most {MOST_FILES} files; put more into one archive."
     others |= dict.fromkeys(first[MOST_FILES:], too_many)
     return _Looked({file: files[file] for file in first[:MOST_FILES]}, others)
+
+
+_SAME_NAME = "Another artifact has the same name, but for upper case or folders."
+
+
+def _twice(files: list[Path], folder: Path) -> dict[Path, str]:
+    """Those that would take the place of another one: names are compared without their case."""
+    seen: dict[str, Path] = {}
+    for file in files:
+        name = unicodedata.normalize("NFC", _name(file, folder)).strip().casefold()
+        seen.setdefault(name, file)
+    kept = set(seen.values())
+    return dict.fromkeys((file for file in files if file not in kept), _SAME_NAME)
 
 
 def _why(error: OSError) -> str:

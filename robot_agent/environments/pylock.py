@@ -123,8 +123,12 @@ def _is_needed(entry: Entry, python: str) -> bool:
 
 def _identities(entry: Entry) -> list[str]:
     parts = [entry[kind] for kind in _FILES if kind in entry] + entry.get("wheels", [])
-    return sorted(str(sorted(_hashes(part)) or part.get("url") or part.get("path"))
-                  for part in parts)  # fmt: skip
+    return sorted(
+        str(
+            [sorted(_hashes(part)) or part.get("url") or part.get("path"), part.get("subdirectory")]
+        )
+        for part in parts
+    )
 
 
 def _hashes(part: Entry) -> set[str]:

@@ -184,3 +184,11 @@ def test_a_name_stays_on_its_line_and_short():
     names = ("a\nb", "\udcff", "\x1b[31m", "\u202e", "ü", "x" * 300)
     shown = [left_out._shown(name) for name in names]
     assert shown == [r"a\nb", r"\xff", r"\x1b[31m", r"\u202e", "ü", "x" * 100 + "…"]
+
+
+def test_of_two_files_with_one_name_the_second_is_named_in_the_log(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("a/b.txt", "a - b.txt", "A.csv", "a.CSV", "e\u0301", "\u00e9", "other"):
+        (tmp_path / name).write_text("x")
+    looked = artifacts._look(tmp_path)
+    assert len(looked.files) == 4 and len(looked.others) == 3
