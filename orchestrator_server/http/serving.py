@@ -152,5 +152,5 @@ def _path_id(request: web.Request, name: str) -> int:
 def _path_text(request: web.Request, name: str) -> str:
     text = request.match_info[name]
     if not text.isprintable():
-        raise NotFound(f"There is no {name} of that name.")
+        raise NotFound("There is nothing of that name: it has a control or invisible character.")
     return text

@@ -55,7 +55,7 @@ async def resolve(room: Room, needs: Needs, version: str, tools: Tools) -> Lock:
     Raises UvFailed, or Unreadable if something is elsewhere on this machine.
     """
     text = await _lock(room, needs, tools)
-    lock = pylock.divide(text, room.package, version)
+    lock = await asyncio.to_thread(pylock.divide, text, room.package, version)
     if not needs.has_hashes:
         return lock
     hashes = frozenset(_HASH.findall(needs.text))

@@ -41,6 +41,8 @@ def is_ready(folder: Path) -> bool:
     if not is_complete(folder) or not venvs.python_of(folder).is_file():
         return False
     shared = shared_of(folder)
+    if shared is None and os.path.lexists(folder / NOTE):
+        return False  # the note was cut short, or a script wrote it: what is below is not known
     if shared is not None and not is_ready(shared):
         return False
     (folder / READY).touch()

@@ -12,7 +12,7 @@ from robot_agent.environments import uv
 from sdk.running.needs import Needs
 
 _BUILDS = ("no-binary", "no-binary-package")
-_BUILDS_OF_AGENT = ("UV_NO_BINARY", "UV_NO_BINARY_PACKAGE")
+_BUILDS_OF_AGENT = ("UV_NO_BINARY", "UV_NO_BINARY_PACKAGE", "UV_CONFIG_FILE")  # it may say so
 
 
 def hindrance(needs: Needs, own: Mapping[str, str]) -> str | None:

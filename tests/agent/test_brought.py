@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from robot_agent.environments import uv
+from robot_agent.environments import folders, uv, venvs
 from robot_agent.environments.folders import READY, shared_of
 from robot_agent.environments.shelf import Shelf
 from robot_agent.exits import JobFailed
@@ -366,3 +366,15 @@ async def test_names_that_two_parts_of_a_package_share_are_both_found(index, a_s
     (wanted[1] / "libs/ours/src/spread/own.py").write_text("HERE = True")
     code = "import spread.own, spread.more; print(spread.own.HERE, spread.more.THERE)"
     assert await who(a_shelf, wanted, code) == "True True"
+
+
+@pytest.mark.parametrize("note", ["", "junk", "../../elsewhere", "0" * 31])
+def test_an_environment_whose_lower_part_is_not_known_is_not_ready(tmp_path, note):
+    folder = tmp_path / ("a" * 32)
+    python = venvs.python_of(folder)
+    python.parent.mkdir(parents=True)
+    python.touch()
+    (folder / folders.READY).write_text("1")
+    assert folders.is_ready(folder)
+    (folder / folders.NOTE).write_text(note)
+    assert not folders.is_ready(folder)
