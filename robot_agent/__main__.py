@@ -57,7 +57,7 @@ def main() -> None:
     "--machine-key-file",
     help="File with the machine's key. [RUNWRIGHT_MACHINE_KEY_FILE, or RUNWRIGHT_MACHINE_KEY]",
 )
-@click.option("--machine-key-fd", help="Descriptor to read the machine's key from, instead.")
+@click.option("--machine-key-fd", help="Read the machine's key from this file descriptor instead.")
 @click.option("--name", help="Name of the robot; the host's, if not given. [RUNWRIGHT_NAME]")
 @click.option("--robots", help="How many jobs may run at once; 1. [RUNWRIGHT_ROBOTS]")
 @click.option("--data", help="Folder of this agent alone. [RUNWRIGHT_DATA]")
@@ -67,14 +67,15 @@ def main() -> None:
     help="Start although other users of this machine can read the data folder.",
 )
 @click.option(
-    "--run-as", help="Accounts of the scripts, one for each robot: USER[,USER...]. Linux."
+    "--run-as",
+    help="Run scripts as these users, one for each robot: USER[,USER...] (Linux, as root).",
 )
 @click.option("--min-free-mib", help="With less room on the disk no job is taken; 100.")
 @click.option("--job-memory-mib", help="Over this a job is ended (out_of_memory); no limit.")
 @click.option("--job-processes", help="Over this many processes a job is ended; no limit.")
 @click.option("--job-output-mib", help="Over this a job is ended (output_limit); no limit.")
 @click.option(
-    "--environments-mib", help="Over this uv's cache and old environments go; 10240, 0: no limit."
+    "--environments-mib", help="Limit for environments and uv's cache (default 10240; 0: no limit)."
 )
 @click.option("--environments-days", help="Unused so long, an environment goes; 30, 0: never.")
 @click.option("--deaf-after-seconds", help="When to start anew if only others are answered; 300.")

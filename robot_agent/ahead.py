@@ -66,9 +66,8 @@ class Ahead:
                          wanted.script_path, wanted.package.name, error)  # fmt: skip
             except Exception:  # whatever a package can do, the next one is prepared
                 log.exception("%s is not prepared ahead.", wanted.package.name)
-            self._known.discard(
-                (self._shelves[link.name], wanted)
-            )  # if it is told again, it is tried again
+            # If the server names it again, it is tried again.
+            self._known.discard((self._shelves[link.name], wanted))
 
     async def _prepare(self, link: Link, wanted: ToPrepare) -> None:
         archive = packages.place_of(self._archives, wanted.package)

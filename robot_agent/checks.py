@@ -75,7 +75,9 @@ def data(folder: Path, wanted: int = PRIVATE) -> Finding:
     """Whether it is, or could be made, a folder of ours alone. `wanted`: its mode, at the most."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
-        return Finding(Mark.FAILED, "Data folder", f"{there} is no folder; choose another --data.")
+        return Finding(
+            Mark.FAILED, "Data folder", f"{there} is not a directory; pass a different --data."
+        )
     if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
         said = f"{there} cannot be written by this user: give it to them, or choose another --data."
         return Finding(Mark.FAILED, "Data folder", said)
@@ -115,7 +117,9 @@ def disk(folder: Path, min_free_mib: int) -> Finding:
 
 def key_file(file: Path | None) -> Finding:
     if file is None:
-        return Finding(Mark.OK, "Machine key", "It is in no file that --machine-key-file names.")
+        return Finding(
+            Mark.OK, "Machine key", "Not read from a file, so there is no file to check."
+        )
     if sys.platform != "win32" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         said = f"Other users of this machine can read {file}: chmod 600 {file}"
         return Finding(Mark.WARNING, "Machine key", said)

@@ -84,10 +84,10 @@ def _account(name: str) -> Account:
     except KeyError as error:
         raise _wrong(f"--run-as: there is no user {name} on this machine.") from error
     if entry.pw_uid == 0:
-        raise _wrong("--run-as: root is no account for scripts.")
+        raise _wrong("--run-as names root, as which no script is run: name another user.")
     groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
     if 0 in groups:
-        raise _wrong(f"--run-as: {name} is in the group of root.")
+        raise _wrong(f"--run-as names {name}, who is in root's group (0): name another user.")
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir)
 
 

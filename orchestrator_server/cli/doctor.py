@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Check jobs, items, packages and the audit trail for inconsistencies. Changes nothing.
 
-    What an operator should review is listed behind, and does not change the exit status.
+    Then it lists what an operator should review, which does not change the exit status.
     """
     config = Config(data=data, database_url=database_url, store=store)
 

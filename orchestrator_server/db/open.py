@@ -35,8 +35,8 @@ async def open_database(config: Config, clock: Callable[[], datetime]) -> Databa
         from orchestrator_server.db.postgres import PostgresDatabase
     except ImportError as error:
         raise CannotOpen(
-            "PostgreSQL needs the extra `postgres`: install Runwright from its checkout or wheel "
-            "again, with [postgres] behind the path."
+            "PostgreSQL needs the extra `postgres`: install Runwright again with `[postgres]` "
+            "after the path of its checkout or wheel."
         ) from error
     try:
         return await PostgresDatabase.open(url, clock, is_pooled=config.listen_url is not None)

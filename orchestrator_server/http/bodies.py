@@ -107,8 +107,8 @@ async def in_time(request: web.Request, reading: Awaitable[T]) -> T:
         return await pace.next(reading)
     except TimeoutError as error:
         raise TooSlow(
-            f"The body came too slowly: in {WINDOW_SECONDS:.0f} seconds a body comes whole, or at "
-            f"least {WINDOW_BYTES // 1024:,} KiB of it."
+            f"The body came too slowly; send all of it within {WINDOW_SECONDS:.0f} seconds, or at "
+            f"least {WINDOW_BYTES / WINDOW_SECONDS / 1024:.0f} KiB a second."
         ) from error
     except (web.RequestPayloadError, HttpProcessingError, ValueError) as error:
         raise Malformed("The body is cut or cannot be read.") from error

@@ -39,8 +39,8 @@ def store_at(config: Config, url: str | None) -> ObjectStore:
         from orchestrator_server.objects.bucket import BucketStore
     except ImportError as error:
         raise WrongStore(
-            "An object store needs the extra `s3`: install Runwright from its checkout or wheel "
-            "again, with [s3] behind the path."
+            "An object store needs the extra `s3`: install Runwright again with `[s3]` after the "
+            "path of its checkout or wheel."
         ) from error
     return BucketStore(url)
 

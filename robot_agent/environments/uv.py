@@ -46,8 +46,8 @@ def program() -> str:
     if found is None:
         raise JobFailed(
             Reason.ENVIRONMENT_FAILED,
-            "The program uv is not on this robot's machine: install Runwright from its "
-            "checkout or wheel again, with [agent] behind the path.",
+            "The program uv is not on this robot's machine: install Runwright again with `[agent]` "
+            "after the path of its checkout or wheel.",
         )
     return found
 

@@ -23,7 +23,6 @@ _CLOSING = "# ///"
 _COMMENT = re.compile(r"(?m)^# /// script\n(?P<lines>(?:^#(?:| .*)\n)*+)(?P<last># ///\Z)?")
 MAX_LOCK_BYTES = 16 * 1024 * 1024
 MAX_SCRIPT_BYTES = 16 * 1024 * 1024
-MAX_PROJECT_BYTES = 256 * 1024
 
 
 class Kind(StrEnum):
@@ -80,8 +79,8 @@ def of(work: Path, script: Path) -> Needs:
 
 
 def _package(root: Path) -> _Package:
-    project = _toml(root / "pyproject.toml", MAX_PROJECT_BYTES)
-    own = _toml(root / "uv.toml", MAX_PROJECT_BYTES)  # which uv reads first
+    project = _toml(root / "pyproject.toml", toml.MAX_BYTES)
+    own = _toml(root / "uv.toml", toml.MAX_BYTES)  # which uv reads first
     tool = _table(_table(project, "tool"), "uv")
     return _Package(root, project, {**tool, **own})
 
@@ -182,7 +181,7 @@ def _toml(file: Path, limit: int) -> dict[str, Any]:
     return _parsed(files.read(file, limit), file.name, limit) if file.exists() else {}
 
 
-def _parsed(content: bytes, name: str, limit: int = MAX_PROJECT_BYTES) -> dict[str, Any]:
+def _parsed(content: bytes, name: str, limit: int = toml.MAX_BYTES) -> dict[str, Any]:
     try:
         return toml.parse(content, max_bytes=limit)
     except ValueError as error:

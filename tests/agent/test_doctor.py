@@ -95,7 +95,8 @@ async def test_with_register_it_says_whether_the_key_is_accepted(server, key_fil
         (["--url", "http://127.0.0.1:9"], "Server", "cannot be reached"),
         (["--url", "http://127.0.0.1:9", "--machine-key-file", "/no/such"], "Machine key",
          "cannot be read"),
-        (["--url", "http://127.0.0.1:9", "--data", "/etc/passwd"], "Data folder", "is no folder"),
+        (["--url", "http://127.0.0.1:9", "--data", "/etc/passwd"], "Data folder",
+         "not a directory"),
         (["--url", "http://127.0.0.1:9", "--min-free-mib", "999999999"], "Disk",
          "no job is taken"),
         (["--url", "https://127.0.0.1:9", "--ca-file", "/no/such"], "CA file", "cannot be read"),
@@ -151,7 +152,7 @@ def test_uv_that_is_missing_is_told_with_what_brings_it(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     found = checks.uv_program()
-    assert found.mark is Mark.FAILED and "with [agent]" in found.sentence
+    assert found.mark is Mark.FAILED and "with `[agent]`" in found.sentence
 
 
 def test_the_servers_date_is_read_to_the_second():

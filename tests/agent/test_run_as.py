@@ -405,7 +405,7 @@ async def test_two_robots_of_an_agent_reach_nothing_of_each_other(home, tmp_path
     ("run_as", "options", "sentence"),
     [
         ("no-such-user", [], "there is no user no-such-user"),
-        ("root", [], "root is no account for scripts"),
+        ("root", [], "--run-as names root"),
         ("nobody", ["--robots", "2"], "names 1 accounts for 2 robots"),
         ("nobody,nobody", ["--robots", "2"], "names an account twice"),
         ("nobody,games", [], "names 2 accounts for 1 robots"),
