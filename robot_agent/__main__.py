@@ -104,7 +104,8 @@ def run(**options: str | None) -> None:
 
 
 def _run(options: dict[str, str | None]) -> None:
-    hardening.close_memory()
+    if not hardening.close_memory() and sys.platform == "linux":
+        log.warning("Scripts of this account can read the agent's memory: prctl(2) refused.")
     settings = config.load(options, os.environ, default_name=platform.node() or "robot")
     accounts = run_as.accounts(settings)
     machine_key = config.read_machine_key(settings, os.environ)
@@ -112,7 +113,11 @@ def _run(options: dict[str, str | None]) -> None:
     with private_files() as umask, _data_folder(settings) as folder:
         if accounts:
             run_as.check(accounts, folder.environments)
-            hardening.grant_no_privileges()
+            if not hardening.forbid_new_privileges():
+                raise AgentExit(
+                    Status.CONFIG,
+                    "--run-as needs no_new_privs (prctl(2)), which this kernel refused.",
+                )
         tls.hand_on(settings.ca_file, folder.path)
         family.adopt_orphans()
         launches = [Launch(umask, account) for account in accounts] or [Launch(umask)]

@@ -17,7 +17,7 @@ def close_memory() -> bool:
     return _prctl(PR_SET_DUMPABLE, 0)
 
 
-def grant_no_privileges() -> bool:
+def forbid_new_privileges() -> bool:
     """Keep programs that are started from here from gaining rights, as by sudo or a setuid bit.
     Return whether that is so."""
     return _prctl(PR_SET_NO_NEW_PRIVS, 1)

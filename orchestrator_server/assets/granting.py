@@ -33,10 +33,13 @@ def grant(tx: Transaction, actor: Actor, asset_id: int, wanted: AssetGrant) -> A
 
 
 def revoke(tx: Transaction, actor: Actor, asset_id: int, process_id: int) -> None:
-    """Stop a process reading the asset; running jobs cannot read it any more either."""
+    """Stop a process reading the asset; running jobs cannot read it any more either.
+
+    Without such a grant, nothing happens.
+    """
     stored = service.locked(tx, asset_id)
-    grants.remove(tx, asset_id, process_id)
-    metadata = {"process_id": process_id}
-    audit.record(
-        tx, actor, "asset.revoked", entity_id=asset_id, name=stored.name, metadata=metadata
-    )
+    if grants.remove(tx, asset_id, process_id):
+        metadata = {"process_id": process_id}
+        audit.record(
+            tx, actor, "asset.revoked", entity_id=asset_id, name=stored.name, metadata=metadata
+        )

@@ -64,22 +64,25 @@ def _note_read(tx: Transaction, job: JobCaller, stored: Stored) -> None:
     audit.record(tx, job.actor, "asset.read", entity_id=stored.id, name=stored.name, metadata=read)
 
 
-def send(
+def for_robot(
     tx: Transaction, sealer: Sealer, robot: RobotCaller, job_id: int, attempt: int
-) -> SecretsRead:
-    """The values that an attempt has read, for the robot that has it, until its log is closed.
-
-    The first time is in the audit trail. Raises Conflict once the log is closed.
-    """
-    attempts.late_writer_of(tx, robot, job_id, attempt)
+) -> tuple[SecretsRead, bool]:
+    """The values that an attempt has read, for the robot that has it, and whether they are sent
+    for the first time. Raises Conflict once the log of the attempt is closed."""
+    recorded = attempts.late_writer_of(tx, robot, job_id, attempt)
     found = values(tx, sealer, job_id, attempt)
-    if found and attempts.note_secrets_sent(tx, job_id, attempt):
-        metadata = {"attempt": attempt, "secrets": len(found)}
+    is_first = bool(found) and recorded.secrets_sent_at is None
+    return SecretsRead(count=len(found), values=found), is_first
+
+
+def note_sent(tx: Transaction, robot: RobotCaller, job_id: int, attempt: int) -> None:
+    """Record, once for each attempt, that its robot gets the secrets that it has read."""
+    if attempts.note_secrets_sent(tx, job_id, attempt):
+        metadata = {"attempt": attempt}
         audit.record(
             tx, robot.actor, "job.secrets_sent", entity_id=job_id, name=str(job_id),
             metadata=metadata,
         )  # fmt: skip
-    return SecretsRead(count=count(tx, job_id, attempt), values=found)
 
 
 def values(tx: Transaction, sealer: Sealer, job_id: int, attempt: int) -> list[str]:

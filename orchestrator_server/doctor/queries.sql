@@ -74,3 +74,7 @@ FROM tokens AS t JOIN users AS u ON u.id = t.user_id
 WHERE t.kind = 'api' AND t.revoked_at IS NULL
   AND (t.expires_at IS NULL OR (t.scopes IS NULL AND t.expires_at > :now))
 ORDER BY t.id DESC LIMIT :limit;
+
+-- name: second_agents
+SELECT 'robot ' || name AS what FROM robots
+WHERE duplicate_agent_at > :since AND deleted_at IS NULL ORDER BY name LIMIT :limit;

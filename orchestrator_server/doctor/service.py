@@ -71,6 +71,10 @@ def review(tx: Transaction) -> list[Review]:
             "Labels from before the upgrade that the robot's machine does not allow",
             labeling.inherited(tx, REVIEWED),
         ),
+        Review(
+            "Robots as which a second agent wanted to work in the last 30 days",
+            [row.what for row in tx.all(sql.second_agents, _What, since=since, limit=REVIEWED)],
+        ),
         Review("API tokens without scopes or expiry", [row.what for row in lasting]),
     ]
 

@@ -16,7 +16,7 @@ RETURNING from_version;
 -- name: delete
 DELETE FROM asset_grants WHERE asset_id = :asset_id
   AND process_id = :process_id    --? process_id
-;
+RETURNING asset_id, process_id;
 
 -- name: delete_of_process
 DELETE FROM asset_grants WHERE process_id = :process_id;

@@ -105,9 +105,9 @@ def add(
     return Granted(process.name, grant.from_version)
 
 
-def remove(tx: Transaction, asset_id: int, process_id: int | None = None) -> None:
-    """Take an asset from a process, or from all processes."""
-    tx.run(sql.delete, asset_id=asset_id, process_id=process_id)
+def remove(tx: Transaction, asset_id: int, process_id: int | None = None) -> bool:
+    """Take an asset from a process, or from all processes; return whether one had it."""
+    return bool(tx.all(sql.delete, _Pair, asset_id=asset_id, process_id=process_id))
 
 
 def replace(tx: Transaction, asset_id: int, process_ids: list[int], by: Actor) -> None:

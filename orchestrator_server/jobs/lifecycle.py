@@ -63,6 +63,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     claim_key: str | None = None
     finished_at: datetime | None = None
     life: str | None = None
+    secrets_sent_at: datetime | None = None  # to its robot, for the first time
 
 
 class Verdict(NamedTuple):

@@ -1,7 +1,7 @@
 -- name: insert
 INSERT INTO jobs (process_id, process_version, package_id, script_path, wanted_robot_id,
-    wanted_machine_id, labels, added_labels, parameters, source, priority, max_attempts, timeout_seconds,
-    not_before, start_by, created_by, created_at)
+    wanted_machine_id, labels, added_labels, parameters, source, priority, max_attempts,
+    timeout_seconds, not_before, start_by, created_by, created_at)
 VALUES (:process_id, :process_version, :package_id, :script_path, :wanted_robot_id,
     :wanted_machine_id, :labels, :added_labels, :parameters, :source, :priority, :max_attempts,
     :timeout_seconds, :not_before, :start_by, :created_by, :now)
@@ -161,7 +161,8 @@ VALUES (:package_id, :script_path, :now) ON CONFLICT DO NOTHING;
 
 -- name: recorded
 -- The attempt that is meant, or the latest.
-SELECT attempt, robot_id, status, reason, result, error_message, claim_key, finished_at, life
+SELECT attempt, robot_id, status, reason, result, error_message, claim_key, finished_at, life,
+       secrets_sent_at
 FROM attempts
 WHERE job_id = :job_id
   AND attempt = :attempt    --? attempt

@@ -182,7 +182,9 @@ async def secrets_read(
 
     Answered until the log of the attempt is closed."""
     database, sealer = request.app[DATABASE], request.app[SEALER]
-    read = await database.write(reads.send, sealer, robot, job_id, wanted.attempt)
+    read, is_first = await database.read(reads.for_robot, sealer, robot, job_id, wanted.attempt)
+    if is_first:
+        await database.write(reads.note_sent, robot, job_id, wanted.attempt)
     token = job_token(request.app[KEYS], job_id, wanted.attempt)  # it opens them all
     return msgspec.structs.replace(read, values=[*read.values, token])
 
