@@ -160,7 +160,7 @@ class SmallDisk:
     @contextmanager
     def there(self):
         self._data.mkdir()
-        size = f"size={FREE_MIB}m"
+        size = f"size={FREE_MIB}m,mode=700"
         subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", self._data], check=True)
         try:
             yield

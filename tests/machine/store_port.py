@@ -112,7 +112,7 @@ class StorePort(Port):
 
     async def activate(self, process_id, is_active):
         wanted = ProcessUpdate(is_active=is_active)
-        return await self._do(processes.update, ADMIN.actor, process_id, wanted, Expected())
+        return await self._do(processes.update, ADMIN, process_id, wanted, Expected())
 
     # Items
 
