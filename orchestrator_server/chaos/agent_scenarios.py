@@ -101,12 +101,14 @@ async def stands_still(site: Site) -> None:
 
 @scenario("C-16", "a copy of an idle agent works under the same name")
 async def copied(site: Site) -> None:
-    await site.start_agent()
+    """Under a name of its own: the server remembers that there was a copy, and refuses another
+    agent of that name for as long as this one may be at work."""
+    await site.start_agent("twin")
     await site.asked(1)
-    copied = site.copy_of("robot")
+    copied = site.copy_of("twin")
     job_id = await site.job("wait")
     await site.noted("started")
-    copy = await site.start_agent("copy", "", "--name", "robot", data=copied)
+    copy = await site.start_agent("copy", "", "--name", "twin", data=copied)
     status = await copy.ended()
     must(status == 75, f"The copy ended with status {status}.")
     site.let_go()
@@ -117,11 +119,11 @@ async def copied(site: Site) -> None:
 async def copied_at_work(site: Site) -> None:
     """The copy cannot know that it is not the one that was restarted: it reports that, and the
     other one ends its script."""
-    await site.start_agent()
+    await site.start_agent("busy twin")
     job_id = await site.job("wait")
     await site.noted("started")
     pid = int(site.notes()[0].split()[2])
-    await site.start_agent("copy", "", "--name", "robot", data=site.copy_of("robot"))
+    await site.start_agent("copy", "", "--name", "busy twin", data=site.copy_of("busy twin"))
     expect(await site.ended(job_id), "failed", reason=Reason.AGENT_RESTARTED)
     await site.gone(pid, 15.0)
 
