@@ -182,6 +182,6 @@ def _claim(tx, robot, wanted):
 
 
 def _beat(tx, robot, beat):
-    answer = heartbeats._take(tx, robot, beat, SETTINGS)
+    answer = heartbeats._take(tx, robot, beat, None, SETTINGS)
     robots.heard(tx, [robot.id], tx.now)
     return {"status": "ok", "jobs": answer.actions}
